@@ -1,0 +1,110 @@
+"""What a statement does to the transaction around it, read off its syntax tree.
+
+Which statements refuse a transaction block is said on each one's page of PostgreSQL's reference, such as
+https://www.postgresql.org/docs/current/sql-createindex.html.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from runner.core.split import ParsedStatement
+
+if TYPE_CHECKING:
+    from postgast import pg_query_pb2
+
+
+class Control(StrEnum):
+    """Statements that begin or end a transaction."""
+
+    BEGIN = "BEGIN"
+    BEGIN_WITH_OPTIONS = "BEGIN with options"
+    COMMIT = "COMMIT"
+    OTHER = "transaction control"
+
+
+FIRST_WORDS_OF_CONTROL = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE"})
+
+
+def transaction_control(parsed: ParsedStatement) -> Control | None:
+    """What the statement does to the transaction; None for everything else, savepoints included."""
+    if parsed.kind != "transaction_stmt":
+        return None
+    from postgast import pg_query_pb2 as pb
+
+    statement = parsed.tree.transaction_stmt
+    match statement.kind:
+        case pb.TRANS_STMT_SAVEPOINT | pb.TRANS_STMT_RELEASE | pb.TRANS_STMT_ROLLBACK_TO:
+            return None
+        case pb.TRANS_STMT_BEGIN | pb.TRANS_STMT_START:
+            return Control.BEGIN_WITH_OPTIONS if statement.options else Control.BEGIN
+        case pb.TRANS_STMT_COMMIT if not statement.chain:
+            return Control.COMMIT
+        case _:
+            return Control.OTHER
+
+
+def refuses_transaction(parsed: ParsedStatement) -> str | None:
+    """The name of a statement that PostgreSQL forbids in a transaction block; None for all that may run in one."""
+    rule = _FORBIDDEN.get(parsed.kind)
+    if rule is None:
+        return None
+    name, applies = rule
+    return name if applies(getattr(parsed.tree, parsed.kind)) else None
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+def _has_option(options: Any, name: str, *, unless: frozenset[str] = frozenset({"false", "off", "0"})) -> bool:
+    for option in options:
+        if option.def_elem.defname == name:
+            argument = option.def_elem.arg
+            value = argument.string.sval if argument.WhichOneof("node") == "string" else ""
+            return value.lower() not in unless
+    return False
+
+
+def _reindex(statement: "pg_query_pb2.ReindexStmt") -> bool:
+    from postgast import pg_query_pb2 as pb
+
+    whole = {pb.REINDEX_OBJECT_SCHEMA, pb.REINDEX_OBJECT_SYSTEM, pb.REINDEX_OBJECT_DATABASE}
+    return statement.kind in whole or _has_option(statement.params, "concurrently")
+
+
+def _detach_concurrently(statement: "pg_query_pb2.AlterTableStmt") -> bool:
+    from postgast import pg_query_pb2 as pb
+
+    commands = [command.alter_table_cmd for command in statement.cmds]
+    return any(
+        command.subtype == pb.AT_DetachPartition and getattr(command, "def").partition_cmd.concurrent
+        for command in commands
+    )
+
+
+def _creates_slot(statement: "pg_query_pb2.CreateSubscriptionStmt") -> bool:
+    options = {option.def_elem.defname: option.def_elem for option in statement.options}
+
+    def off(name: str) -> bool:
+        return name in options and not _has_option(statement.options, name)
+
+    return not (off("connect") or off("create_slot"))
+
+
+_FORBIDDEN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "index_stmt": ("CREATE INDEX CONCURRENTLY", lambda statement: statement.concurrent),
+    "drop_stmt": ("DROP INDEX CONCURRENTLY", lambda statement: statement.concurrent),
+    "reindex_stmt": ("REINDEX (CONCURRENTLY, SCHEMA, DATABASE or SYSTEM)", _reindex),
+    "alter_table_stmt": ("DETACH PARTITION CONCURRENTLY", _detach_concurrently),
+    "vacuum_stmt": ("VACUUM", lambda statement: statement.is_vacuumcmd),
+    "cluster_stmt": ("CLUSTER without a table", lambda statement: not statement.HasField("relation")),
+    "createdb_stmt": ("CREATE DATABASE", _always),
+    "dropdb_stmt": ("DROP DATABASE", _always),
+    "alter_database_stmt": ("ALTER DATABASE SET TABLESPACE", lambda s: _has_option(s.options, "tablespace")),
+    "alter_system_stmt": ("ALTER SYSTEM", _always),
+    "create_table_space_stmt": ("CREATE TABLESPACE", _always),
+    "drop_table_space_stmt": ("DROP TABLESPACE", _always),
+    "create_subscription_stmt": ("CREATE SUBSCRIPTION", _creates_slot),
+    "drop_subscription_stmt": ("DROP SUBSCRIPTION", _always),
+}

@@ -1,0 +1,94 @@
+"""The database URL: what is wrong with one, said without printing any of it, and which parts of it are secret."""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+EMBEDDED = "embedded"
+SCHEMES = ("postgres://", "postgresql://")
+KEYWORD_FORM = re.compile(r"[a-z_]+\s*=")
+KEYWORD_SECRET = re.compile(r"(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
+QUERY_SECRET = re.compile(r"[?&](?:ssl)?password=([^&]*)", re.IGNORECASE)
+BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+SHORTEST_FRAGMENT = 4  # shorter pieces of a malformed URL would mask half of the log
+ENCODE_HINT = "percent-encode the special characters of user and password: @ is %40, / %2F, : %3A, # %23, ? %3F, % %25"
+SHAPE_HINT = "write it like postgresql://user:password@host:5432/database, or `embedded` for a throw-away server"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseUrl:
+    """A connection string that libpq will understand; never printed."""
+
+    value: str = field(repr=False)
+
+    @property
+    def embedded(self) -> bool:
+        """Asks for a throw-away server instead of naming one."""
+        return self.value == EMBEDDED
+
+
+class MalformedUrl(ValueError):
+    """Says what is wrong in words of its own: libpq's would quote parts of the URL."""
+
+    def __init__(self, problem: str, hint: str = SHAPE_HINT) -> None:
+        super().__init__(problem)
+        self.hint = hint
+
+
+def parse_database_url(text: str) -> DatabaseUrl:
+    """Accept a URL or a `keyword=value` string. Raises MalformedUrl.
+
+    The forms are those of https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING.
+    """
+    if text == EMBEDDED or KEYWORD_FORM.match(text):
+        return DatabaseUrl(value=text)
+    if text[:1] in {'"', "'"}:
+        raise MalformedUrl("it is wrapped in quotes", "take the quotes away")
+    if not text.startswith(SCHEMES):
+        raise MalformedUrl("it does not begin with postgresql:// or postgres://")
+    if re.search(r"\s", text):
+        raise MalformedUrl("it contains a blank or a line break", ENCODE_HINT)
+    address, _, query = text.partition("://")[2].partition("?")
+    authority, _, path = address.partition("/")
+    if BAD_ESCAPE.search(text):
+        raise MalformedUrl("it has a % that does not begin an escape", ENCODE_HINT)
+    if authority.count("@") > 1 or "@" in path or "#" in text:
+        raise MalformedUrl("user or password contain a character that means something else in a URL", ENCODE_HINT)
+    hosts = authority.rpartition("@")[2]
+    for host in hosts.split(","):
+        port = re.sub(r"^\[[^\]]*\]", "", host).partition(":")[2]
+        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) <= 65535):
+            raise MalformedUrl("what follows the host's colon is not a port number", ENCODE_HINT)
+    if not hosts and "host=" not in query:
+        raise MalformedUrl("it names no host")
+    return DatabaseUrl(value=text)
+
+
+def secrets_in(text: str) -> list[str]:
+    """What must never be printed of a connection string, well-formed or not: the whole, the password, its forms."""
+    if text == EMBEDDED or not text:
+        return []
+    found = [text]
+    found += [quoted or plain for quoted, plain in KEYWORD_SECRET.findall(text)]
+    found += QUERY_SECRET.findall(text)
+    address = text.partition("://")[2] or ("" if "=" in text else text)
+    userinfo = address.rpartition("@")[0]
+    if password := userinfo.partition(":")[2]:
+        found.append(password)
+        try:
+            parse_database_url(text)
+        except MalformedUrl:  # libpq and the resolver may quote any piece of it
+            found += [piece for piece in re.split(r"[@/:?#]", password) if len(piece) >= SHORTEST_FRAGMENT]
+    forms = [form for secret in found for form in (secret, unquote(secret), re.sub(r"\\(.)", r"\1", secret))]
+    return list(dict.fromkeys(form for form in forms if form.strip()))
+
+
+def shown(url: DatabaseUrl) -> str:
+    """Host, port and database for people: `db.example.com:5432/app`."""
+    if url.embedded:
+        return "an embedded PostgreSQL"
+    if KEYWORD_FORM.match(url.value):
+        words = dict(re.findall(r"(host|port|dbname)\s*=\s*'?([^\s']+)", url.value))
+        return f"{words.get('host', 'localhost')}:{words.get('port', '5432')}/{words.get('dbname', '')}"
+    parts = urlsplit(url.value)
+    return parts.netloc.rpartition("@")[2] + parts.path

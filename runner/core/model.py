@@ -1,0 +1,269 @@
+"""The values that a run hands on, in the order in which they come to be. Read this first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from runner.errors import Finding, Outcome
+
+LEDGER_FILE = "00_migration_state_tracking.sql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file's text as the migrator sees it: no byte order mark, line ends as LF."""
+
+    path: PurePosixPath  # relative to the checkout, ready for annotations
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationFile:
+    """One migration as found in the folder, not yet parsed: enough to tell whether it is pending."""
+
+    version: str  # the digits of the file name, as written: "01"
+    name: str  # what follows them: "add_status"
+    up: SourceFile
+    checksum: str  # SHA-256, hex, of the up file's text
+    down: SourceFile | None = None
+    check: SourceFile | None = None
+
+    @property
+    def path(self) -> PurePosixPath:
+        return self.up.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One SQL statement and where in its file it stands."""
+
+    sql: str = field(repr=False)
+    line: int  # of its first token, from 1
+    column: int = 1  # of its first token, from 1, in characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headers:
+    """What a file says about itself in its leading comments."""
+
+    title: str = ""
+    purpose: str = ""
+    breaking: str = ""
+    no_transaction: bool = False
+    lock_timeout: timedelta | None = None
+    statement_timeout: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One pending migration, parsed and ready to run."""
+
+    file: MigrationFile
+    headers: Headers
+    statements: tuple[Statement, ...]
+    checks: tuple[Statement, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def version(self) -> str:
+        return self.file.version
+
+    @property
+    def title(self) -> str:
+        return self.headers.title or self.file.name.replace("_", " ")
+
+
+class Status(StrEnum):
+    """A migration's state in the ledger."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """A row of `schema_migrations`."""
+
+    version: str
+    name: str
+    checksum: str
+    status: str
+    applied_at: datetime | None = None
+    applied_by: str | None = None
+    execution_time_ms: int | None = None
+    error_message: str | None = None
+
+    @property
+    def completed(self) -> bool:
+        return self.status == Status.COMPLETED
+
+
+class LedgerState(StrEnum):
+    """What stands in the place of the ledger."""
+
+    ABSENT = "absent"
+    OUTDATED = "outdated"  # ours, without some of the columns that came later
+    CURRENT = "current"
+    FOREIGN = "foreign"  # another tool's table of the same name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the server says of itself and of the role that runs the migrations."""
+
+    database: str
+    role: str
+    server_version: int  # as PostgreSQL's server_version_num: 170002
+    in_recovery: bool
+    read_only: bool
+    may_create_schema: bool
+    schema_exists: bool
+    may_create_tables: bool
+    foreign_columns: tuple[str, ...]  # of the table that stands where the ledger should, when it is not ours
+    tables: tuple[str, ...]  # the ledger's tables that are there
+    unwritable: tuple[str, ...]  # the ledger's tables that this role may not write
+    ledger: LedgerState
+
+    @property
+    def server(self) -> str:
+        """`PostgreSQL 17.2`."""
+        return f"PostgreSQL {self.server_version // 10000}.{self.server_version % 10000}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRows:
+    """What the ledger holds: a row a migration, and the environment this database belongs to."""
+
+    applied: tuple[Applied, ...] = ()
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is left to run, in order, and what the comparison with the ledger showed."""
+
+    pending: tuple[MigrationFile, ...]
+    applied: tuple[str, ...] = ()  # versions the ledger has as completed, in order
+    later: tuple[str, ...] = ()  # pending versions behind the `version` asked for
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def current_version(self) -> str:
+        return self.applied[-1] if self.applied else ""
+
+    def same_as(self, other: "Plan") -> bool:
+        """Whether both would run the same files in the same order on the same ground."""
+        return self.applied == other.applied and self.pending == other.pending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a gate says, with what would let the run pass when it says no."""
+
+    gate: str
+    passed: bool
+    reason: str
+    way_out: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What happened to one migration."""
+
+    migration: Migration
+    duration: timedelta
+    statements_done: int = 0
+    failure: Finding | None = None
+
+    @property
+    def completed(self) -> bool:
+        return self.failure is None
+
+
+class StageState(StrEnum):
+    """How a stage of the run went."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageResult:
+    """One row of the run's account."""
+
+    name: str
+    state: StageState
+    note: str
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """Who runs this, from where, for what: what the audit trail keeps of a run."""
+
+    run_id: str
+    actor: str
+    triggering_actor: str = ""
+    repository: str = ""
+    ref: str = ""
+    sha: str = ""
+    run_url: str = ""
+    source_url: str = ""  # of the checkout's files at this commit
+    run_attempt: int | None = None
+    event: str = ""  # GitHub's name of the event; empty outside of GitHub
+
+    @property
+    def manual(self) -> bool:
+        """Started by hand with GitHub's form."""
+        return self.event == "workflow_dispatch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The one value that every output is rendered from. Complete up to the point where the run ended."""
+
+    command: str
+    environment: str
+    outcome: Outcome
+    exit_code: int
+    context: RunContext
+    runner_version: str
+    started_at: datetime
+    duration: timedelta
+    target: Target | None = None
+    stages: Sequence[StageResult] = ()
+    plan: Plan | None = None
+    migrations: Sequence[Migration] = ()  # of the plan, parsed
+    verdicts: Sequence[Verdict] = ()
+    steps: Sequence[StepResult] = ()
+    findings: Sequence[Finding] = ()
+    next_steps: Sequence[str] = ()  # what to do now, one sentence each
+
+    def step_of(self, version: str) -> StepResult | None:
+        """What happened to a migration; None when it was not reached."""
+        return next((step for step in self.steps if step.migration.version == version), None)
+
+    @property
+    def applied(self) -> tuple[str, ...]:
+        """The versions that this run applied."""
+        return tuple(step.migration.version for step in self.steps if step.completed)
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The versions still to run once this run has ended, those behind the `version` asked for included."""
+        if self.plan is None:
+            return ()
+        done = set(self.applied)
+        return tuple(f.version for f in self.plan.pending if f.version not in done) + self.plan.later
+
+    @property
+    def current_version(self) -> str:
+        """The highest version that the database has; empty when it has none or was not reached."""
+        if self.plan is None:
+            return ""
+        return max((*self.plan.applied, *self.applied), key=int, default="")

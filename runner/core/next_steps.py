@@ -1,0 +1,36 @@
+"""What to do now: true to how the run ended, one sentence each."""
+
+from runner.core.model import Report
+from runner.errors import Outcome
+
+
+def next_steps(report: Report) -> list[str]:
+    """The state the database is in and how to go on. Empty when nothing is left to do."""
+    if report.command != "migrate":
+        return []
+    outcome, pending = report.outcome, report.pending
+    done = [step.migration for step in report.steps if step.completed]
+    failed = next((step for step in report.steps if not step.completed), None)
+    said = []
+    if failed and failed.failure:
+        said.append(
+            f"Nothing of migration {failed.migration.version} remains in the database: PostgreSQL rolled it back."
+        )
+    if outcome is Outcome.CANCELLED:
+        said.append("The run was cancelled; what was under way was rolled back.")
+    if outcome in {Outcome.FAILED, Outcome.CANCELLED} and done:
+        versions = ", ".join(migration.version for migration in done)
+        said.append(f"Applied by this run, and staying: {versions}.")
+        undoable = [migration for migration in reversed(done) if migration.file.down]
+        if undoable:
+            files = ", ".join(f"`{migration.file.down.path}`" for migration in undoable if migration.file.down)
+            said.append(f"What undoes them, in this order: {files}.")
+    if failed:
+        said.append(
+            f"Mend `{failed.migration.file.path}` and run again: the run goes on with {failed.migration.version}."
+        )
+    elif outcome is Outcome.CANCELLED and pending:
+        said.append(f"Run again to go on with {pending[0]}.")
+    elif outcome is Outcome.DRY_RUN and pending:
+        said.append("Run again without `dry-run` to apply these migrations.")
+    return said
