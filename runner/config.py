@@ -1,0 +1,175 @@
+"""Raw inputs → one frozen Config; everything that is wrong with them in one error."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from runner.core.database_url import EMBEDDED, DatabaseUrl, MalformedUrl, parse_database_url
+from runner.core.durations import DURATION_HINT, parse_duration
+from runner.core.naming import VersionOrder
+from runner.core.plan import PlanPolicy
+from runner.errors import Finding, InputError
+from runner.gates.confirmation import PRODUCTION, VARIABLE, ConfirmationPolicy
+from runner.inputs import BY_NAME, Given
+
+T = TypeVar("T")
+
+ENVIRONMENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+NEARLY_PRODUCTION = frozenset({"prod", "prd", "live", "productive", "produktion"})
+REVIEW_DELAY_OF_PRODUCTION = "30s"
+TRUE, FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
+
+
+class Wrong(ValueError):
+    """A value that cannot be used: what it is not, and what to write instead."""
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Durations of a run."""
+
+    review_delay: timedelta
+    lock_wait: timedelta
+    lock_timeout: timedelta
+    statement_timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a run was asked to do; every value checked."""
+
+    command: str
+    database: DatabaseUrl
+    environment: str
+    migrations_path: PurePosixPath
+    tracking_schema: str
+    plan: PlanPolicy
+    dry_run: bool
+    dry_run_reason: str  # why, when nobody asked for it
+    confirmation: ConfirmationPolicy
+    timing: Timing
+    verbose: bool
+
+
+def load(
+    given: Mapping[str, Given], environ: Mapping[str, str], *, manual: bool, problems: Sequence[Finding] = ()
+) -> Config:
+    """Judge the values. `manual`: the run was started with GitHub's form. Raises InputError with all problems,
+    those already known included.
+    """
+    reader = _Reader(given, list(problems))
+    environment = reader.read("environment", _environment)
+    production = environment == PRODUCTION
+    asked = reader.read("dry-run", _boolean) if "dry-run" in given else None
+    by_hand = manual and production and asked is None
+    delay = REVIEW_DELAY_OF_PRODUCTION if production else "0"
+    confirmation = given.get("confirmation", Given("", ""))
+    config = Config(
+        command=reader.read("command", _one_of("migrate", "status", "history")),
+        database=reader.read("database-url", _database_url, otherwise=EMBEDDED),
+        environment=environment,
+        migrations_path=reader.read("migrations-path", PurePosixPath),
+        tracking_schema=reader.read("tracking-schema", _schema),
+        plan=PlanPolicy(
+            version=reader.read("version", _version) if "version" in given else None,
+            version_order=VersionOrder(reader.read("version-order", _one_of(*VersionOrder))),
+            allow_out_of_order=reader.read("out-of-order", _one_of("refuse", "allow")) == "allow",
+        ),
+        dry_run=asked or by_hand,
+        dry_run_reason="a run started by hand in production is a dry run unless `dry-run: false`" if by_hand else "",
+        confirmation=ConfirmationPolicy(
+            environment=environment,
+            confirmation=confirmation.text,
+            variable=environ.get(VARIABLE, ""),
+            manual=manual,
+        ),
+        timing=Timing(
+            review_delay=reader.read("review-delay", _duration, default=delay),
+            lock_wait=reader.read("lock-wait", _duration),
+            lock_timeout=reader.read("lock-timeout", _duration),
+            statement_timeout=reader.read("statement-timeout", _duration),
+        ),
+        verbose=reader.read("verbose", _boolean) or environ.get("RUNNER_DEBUG") == "1",
+    )
+    if reader.problems:
+        raise InputError(*reader.problems)
+    return config
+
+
+class _Reader:
+    """Parses the values one by one and keeps what is wrong with them."""
+
+    def __init__(self, given: Mapping[str, Given], problems: list[Finding]) -> None:
+        self._given, self.problems = given, problems
+
+    def read(self, name: str, parse: Callable[[str], T], *, default: str | None = None, otherwise: str = "") -> T:
+        """The value of an input, or of its default. A wrong one becomes a problem, and `otherwise` stands in until
+        the problems are raised.
+        """
+        fallback = BY_NAME[name].default if default is None else default
+        given = self._given.get(name, Given(fallback, name))
+        try:
+            return parse(given.text)
+        except Wrong as wrong:
+            self.problems.append(Finding(f"{given.source}: {wrong}", hint=wrong.hint))
+            return parse(fallback or otherwise)
+
+
+def _boolean(text: str) -> bool:
+    """Exactly the spellings of YAML 1.2, as GitHub's own actions read them."""
+    if text.strip() in TRUE | FALSE:
+        return text.strip() in TRUE
+    raise Wrong(f"`{text}` is neither true nor false", "write true or false")
+
+
+def _duration(text: str) -> timedelta:
+    duration = parse_duration(text)
+    if duration is None:
+        raise Wrong(f"`{text}` is not a duration", DURATION_HINT)
+    return duration
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise Wrong(f"`{text}` is not one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def _environment(text: str) -> str:
+    """A name; near misses of `production` are refused, as they would pass by its gates."""
+    if text != PRODUCTION and (text.strip().lower() == PRODUCTION or text.strip().lower() in NEARLY_PRODUCTION):
+        raise Wrong(f"`{text}` is almost `production`, and would pass by its gates", "write `production`")
+    if not ENVIRONMENT.fullmatch(text):
+        raise Wrong(f"`{text}` is not the name of an environment", "lower-case letters, digits, - and _")
+    return text
+
+
+def _schema(text: str) -> str:
+    if not 0 < len(text.encode()) <= 63 or "\0" in text or text.startswith("pg_"):
+        raise Wrong(f"`{text}` cannot be the name of a schema", "at most 63 bytes, not beginning with pg_")
+    return text
+
+
+def _version(text: str) -> str:
+    if not (text.isascii() and text.isdecimal()):
+        raise Wrong(f"`{text}` is not the version of a migration", 'the digits of its file name, quoted: "03"')
+    return text
+
+
+def _database_url(text: str) -> DatabaseUrl:
+    if not text:
+        raise Wrong("is missing", "give it from a secret, as in `database-url: ${{ secrets.DATABASE_URL }}`")
+    try:
+        return parse_database_url(text.strip())
+    except MalformedUrl as malformed:
+        raise Wrong(f"the connection URL is malformed: {malformed}", malformed.hint) from None

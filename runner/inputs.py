@@ -1,0 +1,97 @@
+"""Every input, named once: the same word in action.yml, as a flag and in docs/inputs.md. Raw text, nothing judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from runner.errors import Finding
+
+PREFIX = "INPUT_"
+OF_THE_RUNNER = frozenset({"entrypoint", "args"})  # always accepted by GitHub's runner in `with:`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One input: `help` is its description in action.yml, `variable` stands in where it is not given."""
+
+    name: str
+    help: str
+    default: str = ""
+    variable: str = ""
+    flag: bool = False  # true or false
+
+
+INPUTS = (
+    Input(name="command", default="migrate", help="What to do: `migrate`, `status` or `history`."),
+    Input(
+        name="database-url",
+        variable="DATABASE_URL",
+        help="Connection URL of the PostgreSQL database, from a secret, or `embedded` for a throw-away server.",
+    ),
+    Input(
+        name="environment",
+        default="development",
+        variable="NODE_ENV",
+        help="The environment the database belongs to: `development`, `staging`, `production` or a name of yours.",
+    ),
+    Input(name="migrations-path", default="migrations", help="Folder of the migrations, relative to the checkout."),
+    Input(name="version", help="The last migration to run, such as \"03\" (quoted); all pending ones when empty."),
+    Input(name="dry-run", flag=True, help="`true` shows what would run and changes nothing. Runs started by hand in "
+          "production are dry runs unless this is `false`."),
+    Input(name="confirmation", help="Production is only migrated when this is exactly `MIGRATE-PRODUCTION`."),
+    Input(name="review-delay", help="Time to read the plan and cancel before it runs, such as `30s` or `5m`. "
+          "Default: `30s` in production, else none."),
+    Input(name="tracking-schema", default="public", help="Schema of the tables that record what was applied."),
+    Input(name="lock-wait", default="60s", help="How long to wait while another run migrates the same database."),
+    Input(name="lock-timeout", default="5s", help="How long a statement may wait for a lock on a table; `0` for ever."),
+    Input(name="statement-timeout", default="0", help="How long a statement may run; `0` without limit."),
+    Input(name="version-order", default="auto", help="How versions sort: `numeric`, `text`, or `auto`, which refuses "
+          "names for which the two differ."),
+    Input(name="out-of-order", default="refuse", help="`allow` runs a migration whose version is lower than one that "
+          "was applied; `refuse` does not."),
+    Input(name="verbose", flag=True, default="false", help="`true` also shows what the server notes while it runs."),
+)  # fmt: skip
+BY_NAME: Mapping[str, Input] = {known.name: known for known in INPUTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value as somebody wrote it, and where."""
+
+    text: str
+    source: str  # for messages: "--lock-timeout", "the input `lock-timeout`", "the variable DATABASE_URL"
+
+
+def gather(flags: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, Given]:
+    """The values given, by input name: flags before action inputs before environment variables. Empty is absent."""
+    given = {}
+    for known in INPUTS:
+        sources = (
+            (flags.get(known.name, ""), f"--{known.name}"),
+            (environ.get(variable_of(known.name), ""), known.name),
+            (environ.get(known.variable, "") if known.variable else "", known.variable),
+        )
+        found = next((Given(text, source) for text, source in sources if text), None)
+        if found:
+            given[known.name] = found
+    return given
+
+
+def variable_of(name: str) -> str:
+    """The variable in which GitHub's runner passes an input to a container: upper-cased, hyphens kept."""
+    return PREFIX + name.upper().replace(" ", "_")
+
+
+def unknown(environ: Mapping[str, str]) -> list[Finding]:
+    """Inputs that a workflow gives and nobody reads: a misspelt `dry-run` must not become a real run."""
+    names = [name.removeprefix(PREFIX).lower() for name in environ if name.startswith(PREFIX)]
+    return [
+        Finding(
+            f"{name}: there is no input of this name",
+            hint=f"did you mean `{close[0]}`?"
+            if (close := get_close_matches(name, BY_NAME, n=1))
+            else "see action.yml",
+        )
+        for name in names
+        if name not in BY_NAME and name not in OF_THE_RUNNER
+    ]

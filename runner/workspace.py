@@ -1,0 +1,92 @@
+"""The checkout's files: the migrations of a folder, read and checked, or everything that is wrong with them."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from runner.core.checksum import checksum, normalise
+from runner.core.model import MigrationFile, SourceFile
+from runner.core.naming import EXAMPLE, FileName, Kind, VersionOrder, gaps, parse_name, problems_of_order
+from runner.errors import Finding, InputError
+
+
+def discover(checkout: Path, folder: PurePosixPath, order: VersionOrder) -> tuple[list[MigrationFile], list[Finding]]:
+    """The migrations of a folder of the checkout, in order, and warnings about the set. Raises InputError."""
+    names = _names(checkout, folder)
+    problems = [name for name in names if isinstance(name, Finding)]
+    files = [name for name in names if isinstance(name, FileName)]
+    ups = sorted((file for file in files if file.kind is Kind.UP), key=lambda file: order.key(file.version))
+    problems += problems_of_order(ups, order)
+    problems += _orphans(files, ups)
+    sources: dict[PurePosixPath, SourceFile] = {}
+    for file in files:
+        source = _read(checkout, file.path)
+        if isinstance(source, Finding):
+            problems.append(source)
+        else:
+            sources[file.path] = source
+    if problems:
+        raise InputError(*problems)
+    if not ups:
+        raise InputError(Finding("migrations-path: there is no migration in this folder", path=folder, hint=EXAMPLE))
+    beside = {(file.stem, file.kind): sources[file.path] for file in files}
+    migrations = [
+        MigrationFile(
+            version=file.version,
+            name=file.name,
+            up=sources[file.path],
+            checksum=checksum(sources[file.path].text),
+            down=beside.get((file.stem, Kind.DOWN)),
+            check=beside.get((file.stem, Kind.CHECK)),
+        )
+        for file in ups
+    ]
+    return migrations, gaps(migration.version for migration in migrations)
+
+
+def _names(checkout: Path, folder: PurePosixPath) -> list[FileName | Finding]:
+    place = Path(os.path.normpath(checkout / folder))
+    if not place.is_dir():
+        hint = "check out the repository first (actions/checkout), or correct `migrations-path`"
+        what = "it is not a folder" if place.exists() else "there is no such folder in the checkout"
+        raise InputError(Finding(f"migrations-path: {what}", path=folder, hint=hint))
+    shown = place.relative_to(checkout) if place.is_relative_to(checkout) else place
+    return [
+        parse_name(PurePosixPath(shown) / entry.name)
+        for entry in sorted(place.iterdir())
+        if entry.name.lower().endswith(".sql") and not entry.name.startswith(".")
+    ]
+
+
+def _orphans(files: Iterable[FileName], ups: Iterable[FileName]) -> Iterable[Finding]:
+    stems = {file.stem for file in ups}
+    return [
+        Finding(f"there is no {file.stem}.sql that this file belongs to", path=file.path, hint=EXAMPLE)
+        for file in files
+        if file.kind is not Kind.UP and file.stem not in stems
+    ]
+
+
+def _read(checkout: Path, path: PurePosixPath) -> SourceFile | Finding:
+    """The file's text, or what keeps it from being one."""
+    place = checkout / path
+    root = checkout if not path.is_absolute() else place.parent
+    try:
+        if not place.resolve(strict=True).is_relative_to(root.resolve()):
+            return Finding("this link leads out of the checkout", path=path, hint="put the file itself here")
+        raw = place.read_bytes()
+    except OSError as error:
+        return Finding(f"the file cannot be read: {error.strerror}", path=path)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        return Finding(
+            f"the file is not UTF-8 (byte {error.start + 1} is 0x{raw[error.start]:02x})",
+            path=path,
+            line=raw.count(b"\n", 0, error.start) + 1,
+            hint="save it as UTF-8",
+        )
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        return Finding("the file contains a NUL byte, which PostgreSQL does not take", path=path, line=line)
+    return SourceFile(path=path, text=normalise(text))
