@@ -1,0 +1,158 @@
+"""argv or the action's inputs → one command → an exit code. The only place that exits."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from runner.commands.journal import Journal
+from runner.config import Config, load
+from runner.console import Console, open_console
+from runner.core.database_url import secrets_in
+from runner.core.headline import headline
+from runner.core.model import Report
+from runner.core.next_steps import next_steps
+from runner.errors import Cancelled, Finding, Level, Outcome, RunnerError
+from runner.github.event import run_context
+from runner.github.workflow_commands import add_mask, annotations
+from runner.inputs import BY_NAME, Given, gather, unknown
+from runner.secrets import Scrubber
+
+LAST_WORD = 5  # seconds from the first signal to the end; GitHub's runner sends the next one after 7.5
+STYLES = {Outcome.APPLIED: "bold green", Outcome.UP_TO_DATE: "bold green", Outcome.DRY_RUN: "bold cyan"}
+
+
+def main() -> NoReturn:
+    """Run the program and exit. Without arguments, as in the container, only the environment is read."""
+    _listen_for_signals()
+    sys.exit(run(sys.argv[1:], os.environ))
+
+
+def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command and return its exit code (docs/exit-codes.md)."""
+    flags: Mapping[str, str] = {}
+    if argv:
+        from runner.flags import parse_flags
+
+        parsed = parse_flags(argv)
+        if isinstance(parsed, int):  # help was shown, or the arguments were wrong
+            return parsed
+        flags = parsed
+    if flags.get("command") == "demo":
+        from runner.commands.demo import demo
+
+        return demo(run)
+    given = gather(flags, environ)
+    scrub = Scrubber(secrets_in(given["database-url"].text.strip()) if "database-url" in given else ())
+    console = open_console(scrub=scrub)
+    if _on_github(environ):
+        for secret in scrub.secrets:
+            console.command(add_mask(secret))
+    report = _run(given, environ, console)
+    _tell(report, console, scrub, environ)
+    return report.exit_code
+
+
+def _run(given: Mapping[str, Given], environ: Mapping[str, str], console: Console) -> Report:
+    """Run the command, whatever happens, and account for it."""
+    context = run_context(environ)
+    named = {name: given[name].text if name in given else BY_NAME[name].default for name in ("command", "environment")}
+    journal = Journal(named["command"], named["environment"], context)
+    journal.on_stage = console.stage
+    exit_code = 0
+    try:
+        config = load(given, environ, manual=context.manual, problems=unknown(environ))
+        console.verbose = config.verbose
+        outcome = _perform(config, journal, console, Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()))
+    except RunnerError as error:
+        outcome, exit_code = error.outcome, error.exit_code
+        journal.findings += error.findings
+    except Cancelled as cancelled:
+        outcome, exit_code = cancelled.outcome, cancelled.exit_code
+        journal.findings.append(Finding(str(cancelled)))
+    except Exception as error:  # noqa: BLE001 - a defect of ours: no traceback of it may carry a secret past the scrubber
+        import traceback
+
+        outcome, exit_code = Outcome.FAILED, 1
+        journal.findings.append(
+            Finding(f"an error of db-migrate itself: {error!r}", detail=traceback.format_exc(), hint="please report it")
+        )
+    _ignore_signals()
+    report = journal.report(outcome, exit_code)
+    return replace(report, next_steps=next_steps(report))
+
+
+def _perform(config: Config, journal: Journal, console: Console, checkout: Path) -> Outcome:
+    """Open the edges and hand them to the command."""
+    from runner.postgres.session import connect
+
+    with ExitStack() as stack:
+        url = config.database
+        if url.embedded:
+            from runner.postgres.embedded import embedded_server
+
+            url = stack.enter_context(embedded_server()).url()
+
+        def open_connection(part: str):  # type: ignore[no-untyped-def]
+            return connect(url, application_name=f"db-migrate {part} {journal.context.run_id[:8]}")
+
+        match config.command:
+            case "status":
+                from runner.commands.status import status
+
+                return status(config, journal, console, checkout=checkout, open_connection=open_connection)
+            case "history":
+                from runner.commands.status import history
+
+                return history(config, journal, console, open_connection=open_connection)
+            case _:
+                from runner.commands.migrate import migrate
+
+                return migrate(config, journal, console, checkout=checkout, open_connection=open_connection)
+
+
+def _tell(report: Report, console: Console, scrub: Callable[[str], str], environ: Mapping[str, str]) -> None:
+    """The last lines of the log, and what GitHub shows: annotations, summary, outputs."""
+    console.findings(sorted(report.findings, key=lambda finding: finding.level is not Level.WARNING))
+    for step in report.next_steps:
+        console.say(f"→ {step}")
+    console.say(headline(report), STYLES.get(report.outcome, "bold red"))
+    if _on_github(environ):
+        for line in annotations(report.findings, scrub):
+            console.command(line)
+    if path := environ.get("GITHUB_STEP_SUMMARY"):
+        from runner.github.outputs import write_summary
+        from runner.render import summary
+
+        write_summary(Path(path), scrub(summary(report)))
+    if path := environ.get("GITHUB_OUTPUT"):
+        from runner.github.outputs import outputs_of, write_outputs
+
+        write_outputs(Path(path), outputs_of(report))
+
+
+def _on_github(environ: Mapping[str, str]) -> bool:
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _listen_for_signals() -> None:
+    """As PID 1 of a container the process gets no default actions: without these a cancelled job would go on."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _cancel)
+
+
+def _cancel(number: int, _: FrameType | None) -> NoReturn:
+    _ignore_signals()
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))  # nothing may hold up the end
+    signal.alarm(LAST_WORD)
+    raise Cancelled(signal.Signals(number).name, number)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

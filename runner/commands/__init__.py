@@ -1,0 +1,1 @@
+"""The verbs: each fetches, asks, hands on, and decides nothing itself."""

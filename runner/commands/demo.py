@@ -1,0 +1,100 @@
+"""`db-migrate demo`: an example repository through the whole flow, on a throw-away PostgreSQL."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.postgres.embedded import embedded_server
+from runner.resources import bundled
+
+Run = Callable[[Sequence[str], Mapping[str, str]], int]
+
+EXAMPLE = "examples/knowledge-workspace"
+PICTURE = Path("build/demo/summary.html")
+BROKEN = """\
+-- Migration: Invoices
+-- Purpose: Shows what happens when the last statement of a migration fails.
+
+CREATE TABLE invoices (
+    id     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    amount NUMERIC(12, 2) NOT NULL CHECK (amount > 0)
+);
+
+INSERT INTO invoices (amount) VALUES (19.90), (250);
+
+ALTER TABLE invoices ADD CONSTRAINT invoices_customer_fk FOREIGN KEY (customer_id) REFERENCES users (id);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One command of the demonstration, what it shows, and how it must end."""
+
+    title: str
+    argv: tuple[str, ...]
+    exit_code: int = 0
+
+
+def demo(run: Run) -> int:
+    """Run the demonstration with `run`, the command line itself. Returns 0 when every command ended as it should."""
+    with tempfile.TemporaryDirectory(prefix="db-migrate-demo-") as folder, embedded_server() as server:
+        checkout = Path(folder) / "knowledge-workspace"
+        shutil.copytree(bundled(EXAMPLE), checkout)
+        summaries = Path(folder) / "summary.md"
+        environ = {
+            "DATABASE_URL": server.create_database("staging").value,
+            "GITHUB_WORKSPACE": str(checkout),
+            "GITHUB_STEP_SUMMARY": str(summaries),
+            "GITHUB_ACTOR": "ada",
+        }
+        migrations = checkout / "migrations"
+        broken = migrations / "08_invoices.sql"
+        first = migrations / "01_knowledge_workspace_schema.sql"
+        staging = ("--environment", "staging")
+        production = ("--environment", "production", "--review-delay", "5s")
+        confirmed = (*production, "--confirmation", "MIGRATE-PRODUCTION")
+
+        def show(stage: Stage) -> str:
+            """Run one command and return the summary that it wrote."""
+            summaries.write_text("")
+            print(f"\n━━ {stage.title}\n\n$ db-migrate {' '.join(stage.argv)}\n", flush=True)  # noqa: T201
+            exit_code = run(stage.argv, environ)
+            if exit_code != stage.exit_code:
+                raise AssertionError(f"expected exit code {stage.exit_code}, got {exit_code}")
+            return summaries.read_text()
+
+        try:
+            show(Stage("1. What would run? Nothing is changed.", ("--dry-run", *staging)))
+            applied = show(Stage("2. Apply it, each migration in a transaction of its own.", staging))
+            show(Stage("3. Again: there is nothing left to do.", staging))
+            broken.write_text(BROKEN)
+            failed = show(Stage("4. A migration whose last statement fails: all of it is rolled back.", staging, 1))
+            show(Stage("5. Where does the database stand?", ("status",)))
+            show(Stage("6. How did it come there?", ("history",)))
+            broken.unlink()
+            original = first.read_text()
+            first.write_text(original + "\n-- a late idea\n")
+            show(Stage("7. An applied file is edited: refused before anything runs.", staging, 4))
+            first.write_text(original)
+            show(Stage("8. A run that claims to be another environment: refused.", confirmed, 3))
+            environ["DATABASE_URL"] = server.create_database("production").value
+            show(Stage("9. Production without the confirmation phrase: refused.", production, 3))
+            show(Stage("10. Production with it: a dry run, time to cancel, and only then the migrations.", confirmed))
+        except AssertionError as error:
+            print(f"✗ {error}")  # noqa: T201
+            return 1
+        _show_summaries(applied, failed)
+    print("Every command of this demonstration ended as it should.")  # noqa: T201
+    return 0
+
+
+def _show_summaries(*summaries: str) -> None:
+    from runner.render import page
+
+    markdown = "\n\n---\n\n".join(summaries)
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    PICTURE.write_text(page(markdown, "db-migrate: job summaries"))
+    print(f"\n━━ What GitHub shows: the job summary of the second run, and of the fourth\n\n{markdown}")  # noqa: T201
+    print(f"\nThe same as a page, with GitHub's look: {PICTURE}")  # noqa: T201

@@ -1,0 +1,96 @@
+"""What a run has to tell so far; at any moment it gives a report that is complete up to there."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from runner import __version__
+from runner.core.model import (
+    Migration,
+    Plan,
+    Report,
+    RunContext,
+    StageResult,
+    StageState,
+    StepResult,
+    Target,
+    Verdict,
+)
+from runner.errors import Cancelled, Finding, Outcome, RunnerError
+
+
+class Journal:
+    """Collects the stages, verdicts and results of one run."""
+
+    def __init__(self, command: str, environment: str, context: RunContext) -> None:
+        self.command, self.environment, self.context = command, environment, context
+        self.on_stage: Callable[[StageResult], None] = lambda _: None
+        self.target: Target | None = None
+        self.plan: Plan | None = None
+        self.migrations: Sequence[Migration] = ()
+        self.outcome: Outcome | None = None
+        self.findings: list[Finding] = []
+        self._stages: list[StageResult] = []
+        self._verdicts: list[Verdict] = []
+        self._steps: list[StepResult] = []
+        self._started_at, self._clock = datetime.now(UTC), time.monotonic()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[str], None]]:
+        """One stage of the run; the block says in a few words what it found."""
+        started, note, state = time.monotonic(), "", StageState.OK
+
+        def tell(text: str) -> None:
+            nonlocal note
+            note = text
+
+        try:
+            yield tell
+        except (RunnerError, Cancelled) as error:
+            state, note = StageState.FAILED, error.outcome
+            raise
+        except BaseException:
+            state, note = StageState.FAILED, "an error of the runner itself"
+            raise
+        finally:
+            duration = timedelta(seconds=time.monotonic() - started)
+            self._add(StageResult(name=name, state=state, note=note, duration=duration))
+
+    def skip(self, name: str, reason: str) -> None:
+        """A stage that this run does not need."""
+        self._add(StageResult(name=name, state=StageState.SKIPPED, note=reason, duration=timedelta()))
+
+    def judge(self, verdict: Verdict) -> Verdict:
+        """Keep a gate's verdict."""
+        self._verdicts.append(verdict)
+        return verdict
+
+    def record(self, step: StepResult) -> None:
+        """Keep what happened to a migration."""
+        self._steps.append(step)
+
+    def report(self, outcome: Outcome, exit_code: int, *, next_steps: Sequence[str] = ()) -> Report:
+        """The report of the run as it stands now."""
+        return Report(
+            command=self.command,
+            environment=self.environment,
+            outcome=outcome,
+            exit_code=exit_code,
+            context=self.context,
+            runner_version=__version__,
+            started_at=self._started_at,
+            duration=timedelta(seconds=time.monotonic() - self._clock),
+            target=self.target,
+            stages=tuple(self._stages),
+            plan=self.plan,
+            migrations=tuple(self.migrations),
+            verdicts=tuple(self._verdicts),
+            steps=tuple(self._steps),
+            findings=tuple(self.findings),
+            next_steps=tuple(next_steps),
+        )
+
+    def _add(self, result: StageResult) -> None:
+        self._stages.append(result)
+        self.on_stage(result)

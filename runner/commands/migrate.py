@@ -1,0 +1,209 @@
+"""`db-migrate`: bring the database to what the checkout has."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from runner.commands.journal import Journal
+from runner.config import Config
+from runner.console import Console
+from runner.core.headline import counted
+from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target, Verdict
+from runner.core.parse import parse
+from runner.core.plan import make_plan
+from runner.errors import Cancelled, Finding, InputError, MigrationFailed, Outcome, Refused
+from runner.gates.confirmation import check_confirmation
+from runner.gates.environment import check_environment
+from runner.gates.health import check_target
+from runner.postgres.execute import Execution, apply, end_run
+from runner.postgres.ledger import Ledger, survey
+from runner.postgres.session import Connection
+from runner.postgres.transactional import Timeouts
+from runner.postgres.watcher import Mutex, take_mutex
+from runner.workspace import discover
+
+Open = Callable[[str], Connection]
+SECOND = timedelta(seconds=1)
+CHANGED = "the database changed while this run waited: what would run is not what was shown"
+
+
+def migrate(config: Config, journal: Journal, console: Console, *, checkout: Path, open_connection: Open) -> Outcome:
+    """One run, stage by stage. `open_connection` takes the part that the connection plays, for its name on the server.
+
+    Raises a RunnerError, or Cancelled, with everything up to there in the journal.
+    """
+    ledger = Ledger(schema=config.tracking_schema, context=journal.context, environment=config.environment)
+    with journal.stage("files") as tell:
+        files, warnings = discover(checkout, config.migrations_path, config.plan.version_order)
+        journal.findings += warnings
+        tell(f"{len(files)} in {config.migrations_path}")
+    with journal.stage("connect") as tell:
+        worker = open_connection("worker")
+        worker.add_notice_handler(lambda notice: console.detail(f"{notice.severity}: {notice.message_primary}"))
+        target, rows = survey(worker, ledger)
+        journal.target = target
+        check_target(target, config.tracking_schema)
+        tell(f"{target.server}, database {target.database}, role {target.role}")
+    with worker:
+        plan = _plan(config, journal, files, rows)
+        if not plan.pending:
+            return _nothing_to_do(config, journal, plan)
+        journal.migrations = migrations = _parsed(journal, plan)
+        _show_plan(console, migrations)
+        if config.dry_run:
+            return _dry_run(config, journal)
+        _ask_gates(config, journal)
+        with journal.stage("dry run") as tell:
+            tell(f"preview: {counted(len(migrations))} in this order, nothing executed")
+        _review(config, journal, console)
+        with open_connection("watcher") as watcher:
+            mutex = _take_mutex(config, journal, console, watcher)
+            target, fresh = _plan_again(config, files, worker, ledger)
+            if not fresh.pending:
+                journal.plan, journal.migrations = fresh, ()
+                return _nothing_to_do(config, journal, fresh)
+            if not fresh.same_as(plan):
+                raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
+            execution = Execution(
+                worker=worker,
+                ledger=ledger,
+                mutex=mutex,
+                timeouts=Timeouts(lock=config.timing.lock_timeout, statement=config.timing.statement_timeout),
+                starting=console.starting,
+                reconnect=lambda: open_connection("worker"),
+            )
+            _apply(execution, journal, console, target)
+            _verify(journal, worker, ledger)
+            return Outcome.APPLIED
+
+
+def _plan(config: Config, journal: Journal, files: Sequence[MigrationFile], rows: LedgerRows) -> Plan:
+    with journal.stage("environment") as tell:
+        tell(_passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
+    with journal.stage("plan") as tell:
+        journal.plan = plan = make_plan(files, rows.applied, config.plan)
+        journal.findings += plan.findings
+        later = f", {len(plan.later)} left for later" if plan.later else ""
+        tell(f"{len(plan.pending)} to run, {len(plan.applied)} applied before{later}")
+    return plan
+
+
+def _plan_again(
+    config: Config, files: Sequence[MigrationFile], worker: Connection, ledger: Ledger
+) -> tuple[Target, Plan]:
+    """Target and plan as they are under the mutex."""
+    target, rows = survey(worker, ledger)
+    _passing(check_environment(config.environment, rows.environment))
+    return target, make_plan(files, rows.applied, config.plan)
+
+
+def _parsed(journal: Journal, plan: Plan) -> list[Migration]:
+    """The pending files, parsed; all that is wrong with them in one error."""
+    with journal.stage("parse") as tell:
+        migrations: list[Migration] = []
+        problems: list[Finding] = []
+        for file in plan.pending:
+            try:
+                migrations.append(parse(file))
+            except InputError as error:
+                problems += error.findings
+        if problems:
+            raise InputError(*problems)
+        journal.findings += [finding for migration in migrations for finding in migration.findings]
+        tell(f"{sum(len(migration.statements) for migration in migrations)} statements")
+    return migrations
+
+
+def _show_plan(console: Console, migrations: Sequence[Migration]) -> None:
+    width = max(len(str(migration.file.path)) for migration in migrations)
+    for migration in migrations:
+        console.say(f"  {migration.file.path!s:<{width}}  {migration.headers.purpose}".rstrip())
+        if migration.headers.breaking:
+            console.say(f"  {'':<{width}}  breaking: {migration.headers.breaking}", "yellow")
+
+
+def _nothing_to_do(config: Config, journal: Journal, plan: Plan) -> Outcome:
+    upto = f" up to {config.plan.version}" if config.plan.version else ""
+    journal.skip("apply", f"nothing to do{upto}: the database is at {plan.current_version or 'the beginning'}")
+    return Outcome.UP_TO_DATE
+
+
+def _dry_run(config: Config, journal: Journal) -> Outcome:
+    with journal.stage("dry run") as tell:
+        tell("preview: nothing was executed")
+    journal.skip("apply", config.dry_run_reason or "this is a dry run")
+    return Outcome.DRY_RUN
+
+
+def _ask_gates(config: Config, journal: Journal) -> None:
+    with journal.stage("confirmation") as tell:
+        tell(_passing(journal.judge(check_confirmation(config.confirmation))).reason)
+
+
+def _passing(verdict: Verdict) -> Verdict:
+    if not verdict.passed:
+        raise Refused(Finding(f"{verdict.gate}: {verdict.reason}", hint=verdict.way_out))
+    return verdict
+
+
+def _review(config: Config, journal: Journal, console: Console) -> None:
+    delay = config.timing.review_delay
+    if not delay:
+        journal.skip("review window", "none in this environment")
+        return
+    with journal.stage("review window") as tell:
+        console.say("  the plan above runs when the review window closes; cancel the job to stop it")
+        ends = time.monotonic() + delay / SECOND
+        while (remaining := ends - time.monotonic()) > 0:
+            console.countdown(timedelta(seconds=remaining))
+            time.sleep(min(1, remaining))
+        tell("closed, nobody cancelled")
+
+
+def _take_mutex(config: Config, journal: Journal, console: Console, watcher: Connection) -> Mutex:
+    with journal.stage("mutex") as tell:
+        mutex = take_mutex(
+            watcher,
+            config.tracking_schema,
+            wait=config.timing.lock_wait,
+            tell=lambda text: console.say(f"  {text}", "yellow"),
+        )
+        tell("held: nobody else migrates this database now")
+    return mutex
+
+
+def _apply(execution: Execution, journal: Journal, console: Console, target: Target) -> None:
+    """Run the migrations, and write how the run ended, however it ends."""
+    outcome = Outcome.FAILED
+    try:
+        with journal.stage("apply") as tell:
+            for step in apply(execution, journal.migrations, target.ledger):
+                journal.record(step)
+                console.finished(step)
+                if step.failure:
+                    raise MigrationFailed(step.failure)
+            tell(counted(len(journal.migrations)))
+        outcome = Outcome.APPLIED
+    except Cancelled:
+        outcome = Outcome.CANCELLED
+        raise
+    finally:
+        if warning := end_run(execution, outcome):
+            journal.findings.append(warning)
+
+
+def _verify(journal: Journal, worker: Connection, ledger: Ledger) -> None:
+    """Read the ledger back: what the run says is what the database says."""
+    with journal.stage("verify") as tell:
+        recorded = {row.version: row for row in ledger.rows(worker).applied}
+        wrong = [
+            Finding(f"the ledger does not have migration {migration.version} as completed", path=migration.file.path)
+            for migration in journal.migrations
+            if not (row := recorded.get(migration.version))
+            or not row.completed
+            or row.checksum != migration.file.checksum
+        ]
+        if wrong:
+            raise MigrationFailed(*wrong)
+        tell("the ledger has every migration as completed, with its checksum")

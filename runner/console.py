@@ -1,0 +1,129 @@
+"""The account of a run while it goes on: plain lines in a pipe or CI, colour and a live clock in a terminal."""
+
+import sys
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, TextIO
+
+from runner.core.durations import in_words
+from runner.core.model import Migration, StageResult, StageState, StepResult
+from runner.errors import Finding, Level
+from runner.github.workflow_commands import neutral
+
+if TYPE_CHECKING:
+    from rich.status import Status as Spinner
+
+MARKS = {StageState.OK: "✓", StageState.SKIPPED: "–", StageState.FAILED: "✗"}
+STYLES = {StageState.OK: "green", StageState.SKIPPED: "dim", StageState.FAILED: "bold red"}
+WORTH_TELLING = timedelta(milliseconds=1)
+COUNT_EVERY = 5  # seconds between two lines of a countdown that cannot be redrawn
+
+
+class Console:
+    """Plain lines, each flushed. Everything passes `scrub`, and nothing in it is obeyed by a runner or a terminal."""
+
+    def __init__(self, stream: TextIO, *, scrub: Callable[[str], str]) -> None:
+        self._stream, self._scrub, self.verbose = stream, scrub, False
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Text of any number of lines. `style` is for terminals."""
+        self._write(neutral(self._scrub(text)), style)
+
+    def command(self, line: str) -> None:
+        """A workflow command, to be obeyed. Only for lines that `github.workflow_commands` built."""
+        self._write(line, "")
+
+    def detail(self, text: str) -> None:
+        """Something that only `verbose` shows."""
+        if self.verbose:
+            self.say(f"    {text}", "dim")
+
+    def stage(self, result: StageResult) -> None:
+        """A stage has ended."""
+        took = f"  ({in_words(result.duration)})" if result.duration >= WORTH_TELLING else ""
+        self.say(f"{MARKS[result.state]} {result.name:<14} {result.note}{took}", STYLES[result.state])
+
+    def starting(self, migration: Migration) -> None:
+        """A migration begins."""
+        self.detail(f"… {migration.file.path}: {len(migration.statements)} statements")
+
+    def finished(self, step: StepResult) -> None:
+        """A migration has ended."""
+        count = len(step.migration.statements)
+        statements = f"{count} statement{'' if count == 1 else 's'}"
+        if step.completed:
+            self.say(f"  ✓ {step.migration.file.path}  {statements}, {in_words(step.duration)}", "green")
+        else:
+            done = f"{step.statements_done} of {statements} done, all rolled back"
+            self.say(f"  ✗ {step.migration.file.path}  {done}, {in_words(step.duration)}", "bold red")
+
+    def countdown(self, remaining: timedelta) -> None:
+        """The review window is open for so long."""
+        seconds = round(remaining.total_seconds())
+        if seconds % COUNT_EVERY == 0:
+            self.say(f"  {seconds} s left to cancel")
+
+    def findings(self, findings: Iterable[Finding]) -> None:
+        """Each with its place, what the server said besides, and the next thing to do."""
+        for finding in findings:
+            mark, style = ("✗", "bold red") if finding.level is Level.ERROR else ("!", "yellow")
+            self.say(f"{mark} {finding}", style)
+            for part in (finding.frame, finding.detail):
+                if part:
+                    self.say("\n".join(f"    {line}" for line in part.split("\n")))
+            if finding.hint:
+                self.say(f"    → {finding.hint}", "bold")
+
+    def _write(self, text: str, style: str) -> None:  # noqa: ARG002 - a stream has no style
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+class TerminalConsole(Console):
+    """The same lines in colour, with a spinner while a migration runs."""
+
+    def __init__(self, stream: TextIO, *, scrub: Callable[[str], str]) -> None:
+        super().__init__(stream, scrub=scrub)
+        from rich.console import Console as RichConsole
+
+        self._rich = RichConsole(file=stream, highlight=False, soft_wrap=True)
+        self._spinner: Spinner | None = None
+
+    def starting(self, migration: Migration) -> None:
+        """A migration begins: the spinner names it until it has ended."""
+        self._spin(f"{migration.file.path}  {len(migration.statements)} statements")
+
+    def finished(self, step: StepResult) -> None:
+        """A migration has ended."""
+        self._spin(None)
+        super().finished(step)
+
+    def countdown(self, remaining: timedelta) -> None:
+        """The review window, second by second in one line."""
+        seconds = round(remaining.total_seconds())
+        self._spin(f"{seconds} s left to cancel (Ctrl-C)" if seconds else None)
+
+    def findings(self, findings: Iterable[Finding]) -> None:
+        """Findings end whatever was under way."""
+        self._spin(None)
+        super().findings(findings)
+
+    def _spin(self, text: str | None) -> None:
+        from rich.text import Text
+
+        if self._spinner is not None:
+            self._spinner.stop()
+            self._spinner = None
+        if text is not None:
+            self._spinner = self._rich.status(Text(neutral(self._scrub(text))))
+            self._spinner.start()
+
+    def _write(self, text: str, style: str) -> None:
+        from rich.text import Text
+
+        self._rich.print(Text(text, style=style))
+
+
+def open_console(*, scrub: Callable[[str], str]) -> Console:
+    """The console that suits standard output."""
+    return (TerminalConsole if sys.stdout.isatty() else Console)(sys.stdout, scrub=scrub)

@@ -1,0 +1,76 @@
+"""The command line: every input as a flag, for people at a keyboard. Values stay raw text, judged with all others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from runner import __version__
+from runner.inputs import BY_NAME, INPUTS, Input
+
+COMMANDS = {
+    "migrate": "Bring the database to what the checkout has (the default).",
+    "status": "Show each migration and its state.",
+    "history": "Show what was done to the database, the newest first.",
+    "demo": "Run an example through the whole flow on a throw-away PostgreSQL.",
+}
+READING = ("database-url", "environment", "migrations-path", "tracking-schema", "version-order", "verbose")
+FLAGS_OF = {
+    "migrate": tuple(known.name for known in INPUTS if known.name != "command"),
+    "status": READING,
+    "history": tuple(name for name in READING if name not in {"migrations-path", "version-order"}),
+    "demo": (),
+}
+
+
+class MigrateByDefault(click.Group):
+    """A group whose first command may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `migrate` in front of arguments that begin with a flag, but for the group's own `--help`."""
+        if args and args[0].startswith("-") and args[0] not in {"--help", "-h"}:
+            args = ["migrate", *args]
+        return super().parse_args(ctx, args)
+
+
+def parse_flags(argv: Sequence[str]) -> dict[str, str] | int:
+    """The values given, by input name, `command` among them. An exit code when there is nothing to run."""
+    try:
+        answer: dict[str, str] | int = _group().main(list(argv), prog_name="db-migrate", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
+        return 0
+    except click.ClickException as error:
+        error.show()
+        return 2
+    return answer
+
+
+def _group() -> click.Group:
+    group = MigrateByDefault(
+        name="db-migrate",
+        help=f"db-migrate {__version__} brings a PostgreSQL database to what the checkout's migrations say.\n\n"
+        "Without a command it migrates. DATABASE_URL stands in for --database-url.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name, text in COMMANDS.items():
+        group.add_command(_command(name, text))
+    return group
+
+
+def _command(name: str, text: str) -> click.Command:
+    def collect(**values: Any) -> dict[str, str]:
+        given = {flag.replace("_", "-"): value for flag, value in values.items() if value is not None}
+        return {"command": name} | {
+            flag: str(value).lower() if isinstance(value, bool) else value for flag, value in given.items()
+        }
+
+    options: list[click.Parameter] = [_option(BY_NAME[flag]) for flag in FLAGS_OF[name]]
+    return click.Command(name, callback=collect, params=options, help=text)
+
+
+def _option(known: Input) -> click.Option:
+    text = known.help + (f" [default: {known.default}]" if known.default and not known.flag else "")
+    if known.flag:
+        return click.Option([f"--{known.name}/--no-{known.name}"], default=None, help=text)
+    return click.Option([f"--{known.name}"], metavar="VALUE", help=text)

@@ -1,0 +1,1 @@
+"""Everything that speaks to GitHub: the event, workflow commands, the command files."""

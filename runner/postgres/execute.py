@@ -1,0 +1,103 @@
+"""Runs a plan, one migration after the other, and keeps the ledger true to what happened."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from runner.core.model import LEDGER_FILE, LedgerState, Migration, StepResult
+from runner.errors import Cancelled, DatabaseUnusable, Finding, Level, Outcome
+from runner.postgres.ledger import Ledger
+from runner.postgres.session import Connection, usable
+from runner.postgres.transactional import Timeouts, run_transactional
+from runner.postgres.watcher import Mutex
+
+UNTOLD = "the ledger could not be told: its row still says running, and the next run settles that"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """What the migrations of a run share."""
+
+    worker: Connection
+    ledger: Ledger
+    mutex: Mutex
+    timeouts: Timeouts
+    starting: Callable[[Migration], None]  # told before each migration
+    reconnect: Callable[[], Connection]  # for the ledger's sake, when the worker's connection is lost
+
+
+def apply(execution: Execution, migrations: Sequence[Migration], ledger_state: LedgerState) -> Iterator[StepResult]:
+    """Run the migrations in order and yield what happened to each; the first failure is the last result.
+
+    Raises Cancelled, with the migration under way rolled back and recorded as failed, and DatabaseUnusable when the
+    ledger cannot be written.
+    """
+    worker, ledger = execution.worker, execution.ledger
+    waiting = list(migrations)
+    if ledger_state is LedgerState.ABSENT and waiting and waiting[0].file.path.name == LEDGER_FILE:
+        # A ledger file of the user's own makes the table that its row goes into.
+        first = waiting.pop(0)
+        execution.starting(first)
+        step = run_transactional(worker, ledger, first, mutex=execution.mutex, timeouts=execution.timeouts)
+        yield step
+        if step.failure:
+            return
+        worker.execute("DISCARD ALL")
+    elif ledger_state is not LedgerState.CURRENT:
+        with usable(), worker.transaction():
+            ledger.install(worker)
+    with usable():
+        ledger.begin_run(worker, [migration.file for migration in waiting])
+    for migration in waiting:
+        execution.starting(migration)
+        step = _run_recorded(execution, migration)
+        yield step
+        if step.failure:
+            return
+        # What a file set for its session must not reach the next one; the mutex lives in another session.
+        worker.execute("DISCARD ALL")
+
+
+def end_run(execution: Execution, outcome: Outcome) -> Finding | None:
+    """Write how the run ended; a warning when that cannot be written."""
+    try:
+        _with_live_connection(execution, lambda connection: execution.ledger.end_run(connection, outcome))
+    except DatabaseUnusable as error:
+        return Finding(f"the end of this run could not be recorded: {error}", level=Level.WARNING)
+    return None
+
+
+def _run_recorded(execution: Execution, migration: Migration) -> StepResult:
+    with usable():
+        execution.ledger.mark_running(execution.worker, migration)
+    try:
+        step = run_transactional(
+            execution.worker, execution.ledger, migration, mutex=execution.mutex, timeouts=execution.timeouts
+        )
+    except Cancelled as cancelled:
+        failure = Finding(str(cancelled), path=migration.file.path)
+        _record_failure(execution, StepResult(migration=migration, duration=timedelta(), failure=failure), failure)
+        raise
+    return _record_failure(execution, step, step.failure) if step.failure else step
+
+
+def _record_failure(execution: Execution, step: StepResult, failure: Finding) -> StepResult:
+    """Write a failure to the ledger; returns what is true."""
+    try:
+        recorded = _with_live_connection(
+            execution, lambda connection: execution.ledger.record_failed(connection, step, str(failure))
+        )
+    except DatabaseUnusable:
+        detail = "\n".join(filter(None, (failure.detail, UNTOLD)))
+        return replace(step, failure=replace(failure, detail=detail))
+    # The ledger has it as completed: the answer to COMMIT was lost, the commit was not.
+    return step if recorded else replace(step, failure=None)
+
+
+def _with_live_connection(execution: Execution, write: Callable[[Connection], object]) -> object:
+    """Write through the worker's connection, or through a new one when that is lost. Raises DatabaseUnusable."""
+    with usable():
+        if not execution.worker.closed:
+            return write(execution.worker)
+        with execution.reconnect() as fresh:
+            return write(fresh)

@@ -1,0 +1,239 @@
+"""The ledger's tables: reading them, bringing them to their current shape, and writing what a run does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from psycopg import rows, sql
+
+from runner import __version__
+from runner.core.durations import milliseconds
+from runner.core.ledger import foreign_table, judge
+from runner.core.model import (
+    LEDGER_FILE,
+    Applied,
+    LedgerRows,
+    LedgerState,
+    Migration,
+    MigrationFile,
+    RunContext,
+    StepResult,
+    Target,
+)
+from runner.postgres.session import Connection, usable
+from runner.resources import PACKAGE, bundled
+
+TABLES = ["schema_migrations", "migration_history", "migration_runs", "migration_environment"]
+LARGEST_BODY = 1024 * 1024  # bytes of SQL that the ledger keeps of a file
+
+ROWS: LiteralString = """
+    SELECT version, name, checksum, status, applied_at, applied_by, execution_time_ms, error_message
+    FROM {schema}.schema_migrations"""
+CHECKSUMS: LiteralString = "SELECT version, name, checksum, status FROM {schema}.schema_migrations"
+ENVIRONMENT: LiteralString = "SELECT environment FROM {schema}.migration_environment"
+HISTORY: LiteralString = """
+    SELECT executed_at, version, action, status, execution_time_ms, executed_by, environment, error_message
+    FROM {schema}.migration_history ORDER BY executed_at DESC, id LIMIT %s"""
+BEGIN_RUN: LiteralString = """
+    INSERT INTO {schema}.migration_runs
+        (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
+         runner_version, server_version, wal_start)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, current_setting('server_version'), pg_current_wal_lsn())"""
+END_RUN: LiteralString = """
+    UPDATE {schema}.migration_runs
+    SET finished_at = clock_timestamp(), wal_end = pg_current_wal_lsn(), outcome = %s WHERE run_id = %s"""
+RECORD_ENVIRONMENT: LiteralString = """
+    INSERT INTO {schema}.migration_environment (environment) VALUES (%s) ON CONFLICT DO NOTHING"""
+FORGET_PENDING: LiteralString = """
+    DELETE FROM {schema}.schema_migrations WHERE status = 'pending' AND version <> ALL (%s)"""
+ANNOUNCE: LiteralString = """
+    INSERT INTO {schema}.schema_migrations (version, name, checksum, status, applied_at, run_id)
+    SELECT version, name, checksum, 'pending', NULL, %s
+    FROM unnest(%s::text[], %s::text[], %s::text[]) AS planned (version, name, checksum)
+    ON CONFLICT (version) DO UPDATE
+    SET name = excluded.name, checksum = excluded.checksum, status = 'pending', applied_at = NULL,
+        error_message = NULL, execution_time_ms = NULL, run_id = excluded.run_id
+    WHERE schema_migrations.status <> 'completed'"""
+MARK_RUNNING: LiteralString = """
+    UPDATE {schema}.schema_migrations SET status = 'running' WHERE version = %s AND status <> 'completed'"""
+RECORD_COMPLETED: LiteralString = """
+    WITH recorded AS (
+        INSERT INTO {schema}.schema_migrations
+            (version, name, checksum, status, applied_at, execution_time_ms, applied_by, transactional,
+             statements_total, statements_done, body, down_body, run_id)
+        SELECT %(version)s, %(name)s, %(checksum)s, 'completed', clock_timestamp(), %(ms)s, %(actor)s, true,
+               %(statements)s, %(statements)s, %(body)s, %(down_body)s, %(run_id)s
+        WHERE EXISTS (
+            SELECT FROM pg_locks
+            WHERE locktype = 'advisory' AND granted AND pid = %(holder)s AND objsubid = 1
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND (classid::bigint << 32) | objid::bigint = %(mutex)s)
+        ON CONFLICT (version) DO UPDATE
+        SET name = excluded.name, checksum = excluded.checksum, status = excluded.status,
+            applied_at = excluded.applied_at, execution_time_ms = excluded.execution_time_ms, error_message = NULL,
+            applied_by = excluded.applied_by, transactional = excluded.transactional,
+            statements_total = excluded.statements_total, statements_done = excluded.statements_done,
+            body = excluded.body, down_body = excluded.down_body, run_id = excluded.run_id
+        RETURNING version)
+    INSERT INTO {schema}.migration_history
+        (id, version, action, executed_at, execution_time_ms, status, executed_by, environment, run_id)
+    SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), %(ms)s, 'success', %(actor)s, %(environment)s,
+           %(run_id)s
+    FROM recorded"""
+RECORD_FAILED: LiteralString = """
+    WITH recorded AS (
+        UPDATE {schema}.schema_migrations
+        SET status = 'failed', error_message = %(error)s, execution_time_ms = %(ms)s, applied_by = %(actor)s,
+            applied_at = NULL, transactional = true, statements_total = %(statements)s, statements_done = 0
+        WHERE version = %(version)s AND status <> 'completed'
+        RETURNING version)
+    INSERT INTO {schema}.migration_history
+        (id, version, action, executed_at, execution_time_ms, status, error_message, executed_by, environment, run_id)
+    SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), %(ms)s, 'failed', %(error)s, %(actor)s,
+           %(environment)s, %(run_id)s
+    FROM recorded"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """A row of `migration_history`, as people read it."""
+
+    executed_at: Any
+    version: str
+    action: str
+    status: str
+    execution_time_ms: int | None
+    executed_by: str | None
+    environment: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The ledger of one tracking schema, as one run writes it."""
+
+    schema: str
+    context: RunContext
+    environment: str
+
+    def _sql(self, query: LiteralString) -> sql.Composed:
+        return sql.SQL(query).format(schema=sql.Identifier(self.schema))
+
+    def rows(self, connection: Connection, *, whole: bool = False, environment: bool = True) -> LedgerRows:
+        """What the ledger holds; with `whole` also when, by whom and how each migration was applied. Without
+        `environment` for a ledger of a shape that did not have it yet.
+        """
+        with connection.pipeline(), connection.cursor(row_factory=rows.class_row(Applied)) as cursor:
+            cursor.execute(self._sql(ROWS if whole else CHECKSUMS))
+            answer = connection.execute(self._sql(ENVIRONMENT)) if environment else None
+            applied = tuple(cursor.fetchall())
+            recorded = answer.fetchone() if answer else None
+        return LedgerRows(applied=applied, environment=recorded[0] if recorded else None)
+
+    def history(self, connection: Connection, limit: int) -> list[HistoryEntry]:
+        """The last entries of the history, the newest first."""
+        with connection.cursor(row_factory=rows.class_row(HistoryEntry)) as cursor:
+            return cursor.execute(self._sql(HISTORY), [limit]).fetchall()
+
+    def install(self, connection: Connection) -> None:
+        """Bring the ledger to its current shape, from nothing or from an earlier shape; inside the caller's
+        transaction.
+        """
+        name = sql.Identifier(self.schema)
+        connection.execute(sql.SQL("SET LOCAL search_path = {}").format(name))
+        if connection.execute("SELECT to_regnamespace(quote_ident(%s)) IS NULL", [self.schema]).fetchone() == (True,):
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+        connection.execute((bundled("migrations") / LEDGER_FILE).read_bytes())
+
+    def begin_run(self, connection: Connection, planned: Sequence[MigrationFile]) -> None:
+        """Write the run and what it plans, visible to everybody from here on."""
+        context = self.context
+        with connection.pipeline(), connection.transaction():
+            connection.execute(
+                self._sql(BEGIN_RUN),
+                [context.run_id, "migrate", self.environment, context.actor, context.triggering_actor,
+                 context.repository, context.ref, context.sha, context.run_url, context.run_attempt, __version__],
+            )  # fmt: skip
+            connection.execute(self._sql(RECORD_ENVIRONMENT), [self.environment])
+            versions = [file.version for file in planned]
+            connection.execute(self._sql(FORGET_PENDING), [versions])
+            connection.execute(
+                self._sql(ANNOUNCE),
+                [context.run_id, versions, [file.name for file in planned], [file.checksum for file in planned]],
+            )
+
+    def end_run(self, connection: Connection, outcome: str) -> None:
+        """Write how the run ended."""
+        connection.execute(self._sql(END_RUN), [outcome, self.context.run_id])
+
+    def mark_running(self, connection: Connection, migration: Migration) -> None:
+        """Show that this migration is under way. Not flushed: losing the mark in a crash costs nothing."""
+        with connection.pipeline(), connection.transaction():
+            connection.execute("SET LOCAL synchronous_commit = off")
+            connection.execute(self._sql(MARK_RUNNING), [migration.version])
+
+    def record_completed(self, connection: Connection, step: StepResult, *, mutex: int, holder: int) -> bool:
+        """Write row and history of a migration, inside its own transaction; False, and nothing written, when the
+        backend `holder` no longer holds the mutex.
+        """
+        file = step.migration.file
+        cursor = connection.execute(
+            self._sql(RECORD_COMPLETED),
+            {
+                **self._common(step),
+                "name": file.name,
+                "checksum": file.checksum,
+                "body": _kept(file.up.text),
+                "down_body": _kept(file.down.text) if file.down else None,
+                "mutex": mutex,
+                "holder": holder,
+            },
+        )
+        return cursor.rowcount == 1
+
+    def record_failed(self, connection: Connection, step: StepResult, error: str) -> bool:
+        """Write the failure of a migration that was rolled back; False when the ledger says that it completed."""
+        return connection.execute(self._sql(RECORD_FAILED), {**self._common(step), "error": error}).rowcount == 1
+
+    def _common(self, step: StepResult) -> dict[str, Any]:
+        return {
+            "version": step.migration.version,
+            "ms": milliseconds(step.duration),
+            "actor": self.context.actor,
+            "environment": self.environment,
+            "run_id": self.context.run_id,
+            "statements": len(step.migration.statements),
+        }
+
+
+def _kept(text: str) -> str | None:
+    return text if len(text.encode()) <= LARGEST_BODY else None
+
+
+def read_target(connection: Connection, schema: str) -> Target:
+    """What the server says of itself, of the role, and of what stands in the ledger's place; one query."""
+    with connection.cursor(row_factory=rows.dict_row) as cursor:
+        cursor.execute((PACKAGE / "postgres" / "sql" / "target.sql").read_bytes(), {"schema": schema, "tables": TABLES})
+        row = cursor.fetchone()
+    assert row is not None  # noqa: S101 - the query has no FROM that could be empty
+    columns, answers = row.pop("columns"), row.pop("answers")
+    foreign = foreign_table(columns)
+    return Target(
+        **{**row, "unwritable": tuple(row["unwritable"])},
+        tables=tuple(columns),
+        foreign_columns=tuple(sorted(columns[foreign])) if foreign else (),
+        ledger=judge(columns, answers=answers) if row["schema_exists"] else LedgerState.ABSENT,
+    )
+
+
+def survey(connection: Connection, ledger: Ledger, *, whole: bool = False) -> tuple[Target, LedgerRows]:
+    """Target and ledger in one read-only transaction, which the server enforces; two round trips."""
+    connection.read_only = True
+    try:
+        with usable(), connection.transaction():
+            target = read_target(connection, ledger.schema)
+            if target.ledger in {LedgerState.ABSENT, LedgerState.FOREIGN}:
+                return target, LedgerRows()
+            return target, ledger.rows(connection, whole=whole, environment="migration_environment" in target.tables)
+    finally:
+        connection.read_only = None

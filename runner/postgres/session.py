@@ -1,0 +1,64 @@
+"""Connections: how they are opened, and what is said when one cannot be."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import conninfo
+
+from runner.core.database_url import DatabaseUrl, shown
+from runner.errors import DatabaseUnusable, Finding
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+CONNECT_TIMEOUT_S = 10
+
+HINTS = {
+    r"password authentication failed|no password supplied": "check user and password of `database-url`",
+    r"database \".*\" does not exist": "create the database, or correct its name in `database-url`",
+    r"role \".*\" does not exist": "create the role, or correct the user in `database-url`",
+    r"no pg_hba.conf entry|SSL": "see which users, addresses and TLS modes the server accepts; the URL sets `sslmode`",
+    r"Connection refused|could not translate|Name or service|timeout|No route|No such file": (
+        "is the server up, and reachable from this runner? A container action reaches a service by its label, "
+        "as in postgres:5432, never by localhost"
+    ),
+    r"starting up|shutting down|too many": "try again when the server is ready; a service wants a --health-cmd",
+}
+
+
+def connect(url: DatabaseUrl, *, application_name: str) -> Connection:
+    """Open a connection in autocommit. Raises DatabaseUnusable, with what to look at."""
+    try:
+        given = conninfo.conninfo_to_dict(url.value)
+        timeout = given.get("connect_timeout") or CONNECT_TIMEOUT_S
+        whole = conninfo.make_conninfo(
+            url.value, application_name=application_name, connect_timeout=timeout, client_encoding="utf8"
+        )
+        return psycopg.connect(whole, autocommit=True, prepare_threshold=None)
+    except psycopg.ProgrammingError as error:
+        parameter = re.fullmatch(r"invalid (?:URI query parameter|connection option): ?\"?(\w+)\"?\s*", str(error))
+        what = f"the parameter `{parameter[1]}`" if parameter else "its form"
+        raise DatabaseUnusable(
+            Finding(f"database-url: PostgreSQL's client does not understand {what}", hint="take it out of the URL")
+        ) from None
+    except psycopg.Error as error:
+        message = " ".join(str(error).removeprefix("connection failed: ").split())
+        hint = next((hint for pattern, hint in HINTS.items() if re.search(pattern, message)), "")
+        raise DatabaseUnusable(Finding(f"cannot connect to {shown(url)}: {message}", hint=hint)) from None
+
+
+@contextmanager
+def usable() -> Iterator[None]:
+    """Turn a missing right, or a lost connection, of the runner's own statements into DatabaseUnusable."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseUnusable(
+            Finding(f"the ledger cannot be written: {error.diag.message_primary}", hint="run as the ledger's owner")
+        ) from None
+    except psycopg.OperationalError as error:
+        raise DatabaseUnusable(
+            Finding(f"the connection to the database was lost: {' '.join(str(error).split())}")
+        ) from None

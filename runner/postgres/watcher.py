@@ -1,0 +1,67 @@
+"""The second connection of a run. It holds the mutex: a session-level advisory lock that dies with the session."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from runner.core.durations import in_words
+from runner.errors import Finding, MutexHeld
+from runner.postgres.session import Connection
+
+POLL = timedelta(milliseconds=250)
+REMIND = timedelta(seconds=10)
+
+TRY = "SELECT pg_try_advisory_lock(%s)"
+HOLDER = """
+    SELECT a.pid, a.application_name, a.usename, a.client_addr::text, now() - a.backend_start
+    FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (l.classid::bigint << 32) | l.objid::bigint = %s"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutex:
+    """The lock that a run holds, and the server process that holds it for us."""
+
+    key: int
+    holder: int
+
+
+def mutex_key(schema: str) -> int:
+    """The advisory lock of a ledger: one a tracking schema (the server keeps them apart by database)."""
+    return int.from_bytes(hashlib.sha256(f"db-migrate:{schema}".encode()).digest()[:8], signed=True)
+
+
+def take_mutex(connection: Connection, schema: str, *, wait: timedelta, tell: Callable[[str], None]) -> Mutex:
+    """Take the mutex; it is held until the connection ends. Polls, as a waiting lock request would hold a snapshot
+    and block CREATE INDEX CONCURRENTLY. Raises MutexHeld after `wait`, naming the holder.
+    """
+    key = mutex_key(schema)
+    started = time.monotonic()
+    told_at = None
+    while connection.execute(TRY, [key]).fetchone() != (True,):
+        waited = timedelta(seconds=time.monotonic() - started)
+        if waited >= wait:
+            raise MutexHeld(
+                Finding(
+                    f"another run migrates this database: {_holder(connection, key)}",
+                    hint=f"waited {in_words(waited)}; try again when it has ended, or wait longer with `lock-wait`",
+                )
+            )
+        if told_at is None or waited - told_at >= REMIND:
+            told_at = waited
+            tell(f"waiting for another run: {_holder(connection, key)}")
+        time.sleep(min(POLL, wait - waited) / timedelta(seconds=1))
+    return Mutex(key=key, holder=connection.info.backend_pid)
+
+
+def _holder(connection: Connection, key: int) -> str:
+    row = connection.execute(HOLDER, [key]).fetchone()
+    if row is None:
+        return "it has just ended"
+    pid, application, user, address, age = row
+    where = f" from {address}" if address else ""
+    return f"{application or 'unnamed'}, role {user}{where}, pid {pid}, connected for {in_words(age)}"

@@ -1,0 +1,94 @@
+"""Report → Markdown, through Jinja. Templates see the report and a few helpers, nothing else."""
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from runner.core.durations import in_words
+from runner.core.headline import headline
+from runner.core.model import Report, RunContext
+from runner.errors import Finding, Outcome
+from runner.resources import PACKAGE
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+SIGNS = {
+    Outcome.APPLIED: "✅",
+    Outcome.UP_TO_DATE: "✅",
+    Outcome.DRY_RUN: "🔎",
+    Outcome.REFUSED: "⛔",
+    Outcome.FAILED: "❌",
+    Outcome.CANCELLED: "🛑",
+}
+MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~@!])")
+BAR = "\\|"  # in a table a bar ends the cell, even inside of code
+FENCE = re.compile(r"`{3,}")
+
+
+def summary(report: Report) -> str:
+    """The job summary, in GitHub's Markdown."""
+    return _environment().get_template("summary.md.j2").render(report=report)
+
+
+def page(markdown: str, title: str) -> str:
+    """The Markdown as an HTML page with GitHub's look, to be seen without GitHub."""
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(markdown)
+    return _environment().get_template("page.html.j2").render(body=body, title=title)
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(PACKAGE / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown, escaped by the filters below
+    )
+    environment.filters |= {"text": _text, "prose": _prose, "place": _place, "fenced": _fenced, "took": _took}
+    environment.globals |= {"headline": headline, "sign": lambda report: SIGNS[report.outcome]}
+    return environment
+
+
+def _text(value: object) -> str:
+    """Untrusted text inside Markdown, a table's cell included: shown as it is, on one line."""
+    return _escape(" ".join(str(value).split()))
+
+
+def _prose(value: object) -> str:
+    """Untrusted text in which `such words` are code."""
+    text = " ".join(str(value).split())
+    parts = text.split("`")
+    if len(parts) % 2 == 0 or "``" in text:
+        return _escape(text)
+    return "".join(f"`{part.replace('|', BAR)}`" if number % 2 else _escape(part) for number, part in enumerate(parts))
+
+
+def _escape(text: str) -> str:
+    return MARKDOWN.sub(r"\\\1", text.replace("&", "&amp;")).replace("\\<", "&lt;")
+
+
+def _place(finding: Finding, context: RunContext) -> str:
+    """The finding's place, as a link into the commit where that is known."""
+    if not context.source_url or finding.path is None or finding.path.is_absolute():
+        return _text(finding.place)
+    line = f"#L{finding.line}" if finding.line else ""
+    return f"[{_text(finding.place)}]({context.source_url}/{quote(str(finding.path))}{line})"
+
+
+def _fenced(text: str, language: str = "") -> str:
+    """Untrusted text as a block of code; the fence is longer than any inside."""
+    longest = max((len(found) for found in FENCE.findall(text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _took(duration: timedelta) -> str:
+    """Empty for what took no time worth telling."""
+    return in_words(duration) if duration >= timedelta(milliseconds=1) else ""
