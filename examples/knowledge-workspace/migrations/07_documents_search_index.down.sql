@@ -1,0 +1,3 @@
+-- Search keeps working without the index, only slower.
+
+DROP INDEX documents_search_vector_idx;
