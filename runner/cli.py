@@ -3,8 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -23,14 +23,20 @@ from runner.github.workflow_commands import add_mask, annotations
 from runner.inputs import BY_NAME, Given, gather, unknown
 from runner.secrets import Scrubber
 
-LAST_WORD = 5  # seconds from the first signal to the end; GitHub's runner sends the next one after 7.5
+LAST_WORD = 5  # seconds from the first signal to the end
+SIGNALS = {signal.SIGINT, signal.SIGTERM}
 STYLES = {Outcome.APPLIED: "bold green", Outcome.UP_TO_DATE: "bold green", Outcome.DRY_RUN: "bold cyan"}
 
 
 def main() -> NoReturn:
     """Run the program and exit. Without arguments, as in the container, only the environment is read."""
-    _listen_for_signals()
-    sys.exit(run(sys.argv[1:], os.environ))
+    for number in SIGNALS:  # as PID 1 of a container a process has no default actions: a cancelled job would go on
+        signal.signal(number, _cancel)
+    try:
+        exit_code = run(sys.argv[1:], os.environ)
+    except Cancelled as cancelled:  # before or after the run itself: there is nothing to tell
+        exit_code = cancelled.exit_code
+    sys.exit(exit_code)
 
 
 def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -54,7 +60,8 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         for secret in scrub.secrets:
             console.command(add_mask(secret))
     report = _run(given, environ, console)
-    _tell(report, console, scrub, environ)
+    with _undisturbed():
+        _tell(report, console, scrub, environ)
     return report.exit_code
 
 
@@ -82,7 +89,6 @@ def _run(given: Mapping[str, Given], environ: Mapping[str, str], console: Consol
         journal.findings.append(
             Finding(f"an error of db-migrate itself: {error!r}", detail=traceback.format_exc(), hint="please report it")
         )
-    _ignore_signals()
     report = journal.report(outcome, exit_code)
     return replace(report, next_steps=next_steps(report))
 
@@ -140,19 +146,21 @@ def _on_github(environ: Mapping[str, str]) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
-def _listen_for_signals() -> None:
-    """As PID 1 of a container the process gets no default actions: without these a cancelled job would go on."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _cancel)
-
-
 def _cancel(number: int, _: FrameType | None) -> NoReturn:
-    _ignore_signals()
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))  # nothing may hold up the end
+    for other in SIGNALS:  # the next one, which GitHub's runner sends after 7.5 s, must not disturb the last word
+        signal.signal(other, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))  # and nothing may hold it up
     signal.alarm(LAST_WORD)
     raise Cancelled(signal.Signals(number).name, number)
 
 
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The run is over: a signal that comes while it is being told is too late, and dropped."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        while signal.sigpending() & SIGNALS:
+            signal.sigwait(SIGNALS)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -67,22 +67,22 @@ def load(
     reader = _Reader(given, list(problems))
     environment = reader.read("environment", _environment)
     production = environment == PRODUCTION
-    asked = reader.read("dry-run", _boolean) if "dry-run" in given else None
+    asked = reader.optional("dry-run", _boolean)
     by_hand = manual and production and asked is None
     delay = REVIEW_DELAY_OF_PRODUCTION if production else "0"
     confirmation = given.get("confirmation", Given("", ""))
     config = Config(
         command=reader.read("command", _one_of("migrate", "status", "history")),
-        database=reader.read("database-url", _database_url, otherwise=EMBEDDED),
+        database=reader.database(),
         environment=environment,
         migrations_path=reader.read("migrations-path", PurePosixPath),
         tracking_schema=reader.read("tracking-schema", _schema),
         plan=PlanPolicy(
-            version=reader.read("version", _version) if "version" in given else None,
+            version=reader.optional("version", _version),
             version_order=VersionOrder(reader.read("version-order", _one_of(*VersionOrder))),
             allow_out_of_order=reader.read("out-of-order", _one_of("refuse", "allow")) == "allow",
         ),
-        dry_run=asked or by_hand,
+        dry_run=bool(asked) or by_hand,
         dry_run_reason="a run started by hand in production is a dry run unless `dry-run: false`" if by_hand else "",
         confirmation=ConfirmationPolicy(
             environment=environment,
@@ -109,17 +109,28 @@ class _Reader:
     def __init__(self, given: Mapping[str, Given], problems: list[Finding]) -> None:
         self._given, self.problems = given, problems
 
-    def read(self, name: str, parse: Callable[[str], T], *, default: str | None = None, otherwise: str = "") -> T:
-        """The value of an input, or of its default. A wrong one becomes a problem, and `otherwise` stands in until
-        the problems are raised.
-        """
-        fallback = BY_NAME[name].default if default is None else default
-        given = self._given.get(name, Given(fallback, name))
+    def read(self, name: str, parse: Callable[[str], T], *, default: str | None = None) -> T:
+        """The value of an input, or of its default: when none was given, or a wrong one, which becomes a problem."""
+        value = self.optional(name, parse)
+        return parse(BY_NAME[name].default if default is None else default) if value is None else value
+
+    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """The value of an input that has no default."""
+        given = self._given.get(name)
+        if given is None:
+            return None
         try:
             return parse(given.text)
         except Wrong as wrong:
             self.problems.append(Finding(f"{given.source}: {wrong}", hint=wrong.hint))
-            return parse(fallback or otherwise)
+            return None
+
+    def database(self) -> DatabaseUrl:
+        """The one input that must be given."""
+        if "database-url" not in self._given:
+            hint = "give it from a secret, as in `database-url: ${{ secrets.DATABASE_URL }}`"
+            self.problems.append(Finding("database-url: is missing", hint=hint))
+        return self.read("database-url", _database_url, default=EMBEDDED)
 
 
 def _boolean(text: str) -> bool:
@@ -167,8 +178,6 @@ def _version(text: str) -> str:
 
 
 def _database_url(text: str) -> DatabaseUrl:
-    if not text:
-        raise Wrong("is missing", "give it from a secret, as in `database-url: ${{ secrets.DATABASE_URL }}`")
     try:
         return parse_database_url(text.strip())
     except MalformedUrl as malformed:

@@ -33,7 +33,7 @@ class Journal:
         self.findings: list[Finding] = []
         self._stages: list[StageResult] = []
         self._verdicts: list[Verdict] = []
-        self._steps: list[StepResult] = []
+        self.steps: list[StepResult] = []
         self._started_at, self._clock = datetime.now(UTC), time.monotonic()
 
     @contextmanager
@@ -68,7 +68,7 @@ class Journal:
 
     def record(self, step: StepResult) -> None:
         """Keep what happened to a migration."""
-        self._steps.append(step)
+        self.steps.append(step)
 
     def report(self, outcome: Outcome, exit_code: int, *, next_steps: Sequence[str] = ()) -> Report:
         """The report of the run as it stands now."""
@@ -86,7 +86,7 @@ class Journal:
             plan=self.plan,
             migrations=tuple(self.migrations),
             verdicts=tuple(self._verdicts),
-            steps=tuple(self._steps),
+            steps=tuple(self.steps),
             findings=tuple(self.findings),
             next_steps=tuple(next_steps),
         )

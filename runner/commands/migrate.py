@@ -1,7 +1,8 @@
 """`db-migrate`: bring the database to what the checkout has."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,14 +39,8 @@ def migrate(config: Config, journal: Journal, console: Console, *, checkout: Pat
         files, warnings = discover(checkout, config.migrations_path, config.plan.version_order)
         journal.findings += warnings
         tell(f"{len(files)} in {config.migrations_path}")
-    with journal.stage("connect") as tell:
-        worker = open_connection("worker")
+    with _connected(config, journal, ledger, open_connection) as (worker, rows):
         worker.add_notice_handler(lambda notice: console.detail(f"{notice.severity}: {notice.message_primary}"))
-        target, rows = survey(worker, ledger)
-        journal.target = target
-        check_target(target, config.tracking_schema)
-        tell(f"{target.server}, database {target.database}, role {target.role}")
-    with worker:
         plan = _plan(config, journal, files, rows)
         if not plan.pending:
             return _nothing_to_do(config, journal, plan)
@@ -78,6 +73,24 @@ def migrate(config: Config, journal: Journal, console: Console, *, checkout: Pat
             return Outcome.APPLIED
 
 
+@contextmanager
+def _connected(
+    config: Config, journal: Journal, ledger: Ledger, open_connection: Open
+) -> Iterator[tuple[Connection, LedgerRows]]:
+    """The worker's connection, once its server and role are found fit, and what the ledger holds."""
+    with ExitStack() as stack:
+        with journal.stage("connect") as tell:
+            worker = stack.enter_context(open_connection("worker"))
+
+            def fit(target: Target) -> None:
+                journal.target = target
+                check_target(target, config.tracking_schema)
+
+            target, rows = survey(worker, ledger, fit=fit)
+            tell(f"{target.server}, database {target.database}, role {target.role}")
+        yield worker, rows
+
+
 def _plan(config: Config, journal: Journal, files: Sequence[MigrationFile], rows: LedgerRows) -> Plan:
     with journal.stage("environment") as tell:
         tell(_passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
@@ -93,7 +106,7 @@ def _plan_again(
     config: Config, files: Sequence[MigrationFile], worker: Connection, ledger: Ledger
 ) -> tuple[Target, Plan]:
     """Target and plan as they are under the mutex."""
-    target, rows = survey(worker, ledger)
+    target, rows = survey(worker, ledger, fit=lambda target: check_target(target, config.tracking_schema))
     _passing(check_environment(config.environment, rows.environment))
     return target, make_plan(files, rows.applied, config.plan)
 
@@ -181,8 +194,8 @@ def _apply(execution: Execution, journal: Journal, console: Console, target: Tar
             for step in apply(execution, journal.migrations, target.ledger):
                 journal.record(step)
                 console.finished(step)
-                if step.failure:
-                    raise MigrationFailed(step.failure)
+            if failure := next((step.failure for step in journal.steps if step.failure), None):
+                raise MigrationFailed(failure)
             tell(counted(len(journal.migrations)))
         outcome = Outcome.APPLIED
     except Cancelled:

@@ -62,10 +62,14 @@ def history(
 
 
 def _survey(config: Config, journal: Journal, connection: Connection) -> tuple[Target, LedgerRows]:
-    target, rows = survey(connection, _ledger(config, journal), whole=True)
+    target, rows = survey(
+        connection,
+        _ledger(config, journal),
+        fit=lambda target: check_ledger(target, config.tracking_schema),
+        whole=True,
+    )
     journal.target = target
     journal.environment = rows.environment or config.environment
-    check_ledger(target, config.tracking_schema)
     return target, rows
 
 

@@ -12,12 +12,12 @@ def next_steps(report: Report) -> list[str]:
     done = [step.migration for step in report.steps if step.completed]
     failed = next((step for step in report.steps if not step.completed), None)
     said = []
-    if failed and failed.failure:
+    if failed:
         said.append(
             f"Nothing of migration {failed.migration.version} remains in the database: PostgreSQL rolled it back."
         )
-    if outcome is Outcome.CANCELLED:
-        said.append("The run was cancelled; what was under way was rolled back.")
+    if outcome is Outcome.CANCELLED and not report.steps:
+        said.append("The run was cancelled before a migration was executed.")
     if outcome in {Outcome.FAILED, Outcome.CANCELLED} and done:
         versions = ", ".join(migration.version for migration in done)
         said.append(f"Applied by this run, and staying: {versions}.")
@@ -25,12 +25,11 @@ def next_steps(report: Report) -> list[str]:
         if undoable:
             files = ", ".join(f"`{migration.file.down.path}`" for migration in undoable if migration.file.down)
             said.append(f"What undoes them, in this order: {files}.")
-    if failed:
-        said.append(
-            f"Mend `{failed.migration.file.path}` and run again: the run goes on with {failed.migration.version}."
-        )
-    elif outcome is Outcome.CANCELLED and pending:
+    if outcome is Outcome.CANCELLED and pending:
         said.append(f"Run again to go on with {pending[0]}.")
+    elif failed:
+        path, version = failed.migration.file.path, failed.migration.version
+        said.append(f"Mend the cause, `{path}` perhaps, and run again: the run goes on with {version}.")
     elif outcome is Outcome.DRY_RUN and pending:
         said.append("Run again without `dry-run` to apply these migrations.")
     return said

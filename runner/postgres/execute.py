@@ -42,7 +42,8 @@ def apply(execution: Execution, migrations: Sequence[Migration], ledger_state: L
         yield step
         if step.failure:
             return
-        worker.execute("DISCARD ALL")
+        with usable():
+            worker.execute("DISCARD ALL")
     elif ledger_state is not LedgerState.CURRENT:
         with usable(), worker.transaction():
             ledger.install(worker)
@@ -50,12 +51,26 @@ def apply(execution: Execution, migrations: Sequence[Migration], ledger_state: L
         ledger.begin_run(worker, [migration.file for migration in waiting])
     for migration in waiting:
         execution.starting(migration)
-        step = _run_recorded(execution, migration)
+        with usable():
+            ledger.mark_running(worker, migration)
+        cancelled = None
+        try:
+            step = run_transactional(worker, ledger, migration, mutex=execution.mutex, timeouts=execution.timeouts)
+        except Cancelled as error:
+            cancelled = error
+            step = StepResult(
+                migration=migration, duration=timedelta(), failure=Finding(str(error), path=migration.file.path)
+            )
+        if step.failure:
+            step = _record_failure(execution, step, step.failure)
         yield step
+        if cancelled:
+            raise cancelled
         if step.failure:
             return
         # What a file set for its session must not reach the next one; the mutex lives in another session.
-        worker.execute("DISCARD ALL")
+        with usable():
+            worker.execute("DISCARD ALL")
 
 
 def end_run(execution: Execution, outcome: Outcome) -> Finding | None:
@@ -65,20 +80,6 @@ def end_run(execution: Execution, outcome: Outcome) -> Finding | None:
     except DatabaseUnusable as error:
         return Finding(f"the end of this run could not be recorded: {error}", level=Level.WARNING)
     return None
-
-
-def _run_recorded(execution: Execution, migration: Migration) -> StepResult:
-    with usable():
-        execution.ledger.mark_running(execution.worker, migration)
-    try:
-        step = run_transactional(
-            execution.worker, execution.ledger, migration, mutex=execution.mutex, timeouts=execution.timeouts
-        )
-    except Cancelled as cancelled:
-        failure = Finding(str(cancelled), path=migration.file.path)
-        _record_failure(execution, StepResult(migration=migration, duration=timedelta(), failure=failure), failure)
-        raise
-    return _record_failure(execution, step, step.failure) if step.failure else step
 
 
 def _record_failure(execution: Execution, step: StepResult, failure: Finding) -> StepResult:

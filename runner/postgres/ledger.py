@@ -1,6 +1,6 @@
 """The ledger's tables: reading them, bringing them to their current shape, and writing what a run does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -226,13 +226,18 @@ def read_target(connection: Connection, schema: str) -> Target:
     )
 
 
-def survey(connection: Connection, ledger: Ledger, *, whole: bool = False) -> tuple[Target, LedgerRows]:
-    """Target and ledger in one read-only transaction, which the server enforces; two round trips."""
+def survey(
+    connection: Connection, ledger: Ledger, *, fit: Callable[[Target], None], whole: bool = False
+) -> tuple[Target, LedgerRows]:
+    """Target and ledger in one read-only transaction, which the server enforces; two round trips. `fit` raises when
+    the target is not one to read the ledger of.
+    """
     connection.read_only = True
     try:
         with usable(), connection.transaction():
             target = read_target(connection, ledger.schema)
-            if target.ledger in {LedgerState.ABSENT, LedgerState.FOREIGN}:
+            fit(target)
+            if target.ledger is LedgerState.ABSENT:
                 return target, LedgerRows()
             return target, ledger.rows(connection, whole=whole, environment="migration_environment" in target.tables)
     finally:

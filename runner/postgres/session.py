@@ -56,7 +56,7 @@ def usable() -> Iterator[None]:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseUnusable(
-            Finding(f"the ledger cannot be written: {error.diag.message_primary}", hint="run as the ledger's owner")
+            Finding(f"a right is missing: {error.diag.message_primary}", hint="grant it, or run as the ledger's owner")
         ) from None
     except psycopg.OperationalError as error:
         raise DatabaseUnusable(
