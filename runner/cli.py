@@ -59,13 +59,15 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if _on_github(environ):
         for secret in scrub.secrets:
             console.command(add_mask(secret))
-    report = _run(given, environ, console)
+    report = _run(given, environ, console, scrub)
     with _undisturbed():
         _tell(report, console, scrub, environ)
     return report.exit_code
 
 
-def _run(given: Mapping[str, Given], environ: Mapping[str, str], console: Console) -> Report:
+def _run(
+    given: Mapping[str, Given], environ: Mapping[str, str], console: Console, scrub: Callable[[str], str]
+) -> Report:
     """Run the command, whatever happens, and account for it."""
     context = run_context(environ)
     named = {name: given[name].text if name in given else BY_NAME[name].default for name in ("command", "environment")}
@@ -75,7 +77,7 @@ def _run(given: Mapping[str, Given], environ: Mapping[str, str], console: Consol
     try:
         config = load(given, environ, manual=context.manual, problems=unknown(environ))
         console.verbose = config.verbose
-        outcome = _perform(config, journal, console, Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()))
+        outcome = _perform(config, journal, console, scrub, Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()))
     except RunnerError as error:
         outcome, exit_code = error.outcome, error.exit_code
         journal.findings += error.findings
@@ -89,11 +91,14 @@ def _run(given: Mapping[str, Given], environ: Mapping[str, str], console: Consol
         journal.findings.append(
             Finding(f"an error of db-migrate itself: {error!r}", detail=traceback.format_exc(), hint="please report it")
         )
+    journal.findings = [finding.scrubbed(scrub) for finding in journal.findings]
     report = journal.report(outcome, exit_code)
     return replace(report, next_steps=next_steps(report))
 
 
-def _perform(config: Config, journal: Journal, console: Console, checkout: Path) -> Outcome:
+def _perform(
+    config: Config, journal: Journal, console: Console, scrub: Callable[[str], str], checkout: Path
+) -> Outcome:
     """Open the edges and hand them to the command."""
     from runner.postgres.session import connect
 
@@ -119,7 +124,9 @@ def _perform(config: Config, journal: Journal, console: Console, checkout: Path)
             case _:
                 from runner.commands.migrate import migrate
 
-                return migrate(config, journal, console, checkout=checkout, open_connection=open_connection)
+                return migrate(
+                    config, journal, console, checkout=checkout, open_connection=open_connection, scrub=scrub
+                )
 
 
 def _tell(report: Report, console: Console, scrub: Callable[[str], str], environ: Mapping[str, str]) -> None:
@@ -129,13 +136,13 @@ def _tell(report: Report, console: Console, scrub: Callable[[str], str], environ
         console.say(f"→ {step}")
     console.say(headline(report), STYLES.get(report.outcome, "bold red"))
     if _on_github(environ):
-        for line in annotations(report.findings, scrub):
+        for line in annotations(report.findings):
             console.command(line)
     if path := environ.get("GITHUB_STEP_SUMMARY"):
         from runner.github.outputs import write_summary
         from runner.render import summary
 
-        write_summary(Path(path), scrub(summary(report)))
+        write_summary(Path(path), summary(report, scrub))
     if path := environ.get("GITHUB_OUTPUT"):
         from runner.github.outputs import outputs_of, write_outputs
 

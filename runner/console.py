@@ -60,7 +60,7 @@ class Console:
     def countdown(self, remaining: timedelta) -> None:
         """The review window is open for so long."""
         seconds = round(remaining.total_seconds())
-        if seconds % COUNT_EVERY == 0:
+        if seconds % COUNT_EVERY == 0 or seconds < COUNT_EVERY:
             self.say(f"  {seconds} s left to cancel")
 
     def findings(self, findings: Iterable[Finding]) -> None:

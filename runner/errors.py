@@ -1,6 +1,7 @@
 """What can be wrong: findings, and the errors that end a run, each with its exit code (docs/exit-codes.md)."""
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -43,6 +44,16 @@ class Finding:
     def place(self) -> str:
         """`migrations/02_x.sql:7:3`, as far as it is known."""
         return ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
+
+    def scrubbed(self, scrub: Callable[[str], str]) -> "Finding":
+        """The same finding with every text of it passed through `scrub`."""
+        return replace(
+            self,
+            message=scrub(self.message),
+            hint=scrub(self.hint),
+            detail=scrub(self.detail),
+            frame=scrub(self.frame),
+        )
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" if self.path else self.message

@@ -1,6 +1,7 @@
 """Report → Markdown, through Jinja. Templates see the report and a few helpers, nothing else."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -27,9 +28,11 @@ BAR = "\\|"  # in a table a bar ends the cell, even inside of code
 FENCE = re.compile(r"`{3,}")
 
 
-def summary(report: Report) -> str:
-    """The job summary, in GitHub's Markdown."""
-    return _environment().get_template("summary.md.j2").render(report=report)
+def summary(report: Report, scrub: Callable[[str], str]) -> str:
+    """The job summary, in GitHub's Markdown. Texts are scrubbed before they are escaped, as an escaped secret would
+    no longer be recognised.
+    """
+    return _environment(scrub).get_template("summary.md.j2").render(report=report)
 
 
 def page(markdown: str, title: str) -> str:
@@ -37,10 +40,10 @@ def page(markdown: str, title: str) -> str:
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(markdown)
-    return _environment().get_template("page.html.j2").render(body=body, title=title)
+    return _environment(str).get_template("page.html.j2").render(body=body, title=title)
 
 
-def _environment() -> "Environment":
+def _environment(scrub: Callable[[str], str]) -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -51,19 +54,25 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown, escaped by the filters below
     )
-    environment.filters |= {"text": _text, "prose": _prose, "place": _place, "fenced": _fenced, "took": _took}
+    environment.filters |= {
+        "text": lambda value: _text(scrub(str(value))),
+        "prose": lambda value: _prose(scrub(str(value))),
+        "fenced": lambda value, language="": _fenced(scrub(value), language),
+        "place": _place,
+        "took": _took,
+    }
     environment.globals |= {"headline": headline, "sign": lambda report: SIGNS[report.outcome]}
     return environment
 
 
-def _text(value: object) -> str:
+def _text(value: str) -> str:
     """Untrusted text inside Markdown, a table's cell included: shown as it is, on one line."""
-    return _escape(" ".join(str(value).split()))
+    return _escape(" ".join(value.split()))
 
 
-def _prose(value: object) -> str:
+def _prose(value: str) -> str:
     """Untrusted text in which `such words` are code."""
-    text = " ".join(str(value).split())
+    text = " ".join(value.split())
     parts = text.split("`")
     if len(parts) % 2 == 0 or "``" in text:
         return _escape(text)

@@ -12,7 +12,7 @@ from runner.console import Console
 from runner.core.headline import counted
 from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target, Verdict
 from runner.core.parse import parse
-from runner.core.plan import make_plan
+from runner.core.plan import compare, make_plan
 from runner.errors import Cancelled, Finding, InputError, MigrationFailed, Outcome, Refused
 from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
@@ -29,7 +29,15 @@ SECOND = timedelta(seconds=1)
 CHANGED = "the database changed while this run waited: what would run is not what was shown"
 
 
-def migrate(config: Config, journal: Journal, console: Console, *, checkout: Path, open_connection: Open) -> Outcome:
+def migrate(
+    config: Config,
+    journal: Journal,
+    console: Console,
+    *,
+    checkout: Path,
+    open_connection: Open,
+    scrub: Callable[[str], str],
+) -> Outcome:
     """One run, stage by stage. `open_connection` takes the part that the connection plays, for its name on the server.
 
     Raises a RunnerError, or Cancelled, with everything up to there in the journal.
@@ -66,6 +74,7 @@ def migrate(config: Config, journal: Journal, console: Console, *, checkout: Pat
                 mutex=mutex,
                 timeouts=Timeouts(lock=config.timing.lock_timeout, statement=config.timing.statement_timeout),
                 starting=console.starting,
+                scrub=scrub,
                 reconnect=lambda: open_connection("worker"),
             )
             _apply(execution, journal, console, target)
@@ -95,6 +104,9 @@ def _plan(config: Config, journal: Journal, files: Sequence[MigrationFile], rows
     with journal.stage("environment") as tell:
         tell(_passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
     with journal.stage("plan") as tell:
+        journal.plan = compare(
+            files, rows.applied, config.plan.version_order
+        )  # what is told when the next line refuses
         journal.plan = plan = make_plan(files, rows.applied, config.plan)
         journal.findings += plan.findings
         later = f", {len(plan.later)} left for later" if plan.later else ""

@@ -5,7 +5,7 @@ actions/toolkit. The runner reads `::name::` at the start of a line and the old 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from runner.errors import Finding, Level
 
@@ -21,25 +21,25 @@ def command(name: str, message: str, **properties: str) -> str:
     return f"::{name}{' ' if listed else ''}{listed}::{_escape(message)}"
 
 
-def annotations(findings: Iterable[Finding], scrub: Callable[[str], str]) -> list[str]:
+def annotations(findings: Iterable[Finding]) -> list[str]:
     """The findings as annotations on their places: as many of a level as GitHub keeps, the rest counted."""
     lines = []
     for level in Level:
         of_level = [finding for finding in findings if finding.level is level]
         shown = of_level if len(of_level) <= KEPT else of_level[: KEPT - 1]
-        lines += [_annotation(finding, scrub) for finding in shown]
+        lines += [_annotation(finding) for finding in shown]
         if rest := len(of_level) - len(shown):
             lines.append(command(level, f"and {rest} more; the summary has them all", title=TITLE))
     return lines
 
 
-def _annotation(finding: Finding, scrub: Callable[[str], str]) -> str:
+def _annotation(finding: Finding) -> str:
     message = "\n".join(part for part in (finding.message, finding.detail, finding.hint) if part)
     line = str(finding.line or "") if finding.path else ""
     return command(
         finding.level,
-        neutral(scrub(message))[:LONGEST_MESSAGE],
-        file=scrub(str(finding.path or "")),
+        neutral(message)[:LONGEST_MESSAGE],
+        file=str(finding.path or ""),
         line=line,
         col=str(finding.column or "") if line else "",
         title=TITLE,

