@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test check format lock pictures clean
 
 demo: $(READY) ## the example through the whole flow, on a throw-away PostgreSQL
 	$(BIN)/python -m runner demo
 
 test: $(READY) ## all tests; those of the container need a Docker engine
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(READY) ## format, lint, types, action.yml
 	$(BIN)/ruff format --check .
@@ -26,6 +26,10 @@ format: $(READY)
 lock: $(READY) ## write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml $(LOCK) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) -o requirements-dev.lock
+
+pictures: demo ## docs/pictures, from a real run; needs Chromium
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1080,1660 \
+		--screenshot=docs/pictures/summary.png build/demo/summary.html
 
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links --quiet

@@ -25,6 +25,7 @@ SIGNS = {
 }
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~@!])")
 BAR = "\\|"  # in a table a bar ends the cell, even inside of code
+NO_BREAK = "\u00a0"
 FENCE = re.compile(r"`{3,}")
 
 
@@ -99,5 +100,5 @@ def _fenced(text: str, language: str = "") -> str:
 
 
 def _took(duration: timedelta) -> str:
-    """Empty for what took no time worth telling."""
-    return in_words(duration) if duration >= timedelta(milliseconds=1) else ""
+    """Empty for what took no time worth telling; never broken over two lines."""
+    return in_words(duration).replace(" ", NO_BREAK) if duration >= timedelta(milliseconds=1) else ""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from runner.core.headline import counted
 from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target, Verdict
 from runner.core.parse import parse
 from runner.core.plan import compare, make_plan
-from runner.errors import Cancelled, Finding, InputError, MigrationFailed, Outcome, Refused
+from runner.errors import Finding, InputError, MigrationFailed, Outcome, Refused
 from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
 from runner.gates.health import check_target
-from runner.postgres.execute import Execution, apply, end_run
+from runner.postgres.execute import Execution, apply
 from runner.postgres.ledger import Ledger, survey
 from runner.postgres.session import Connection
 from runner.postgres.transactional import Timeouts
@@ -54,11 +54,13 @@ def migrate(
             return _nothing_to_do(config, journal, plan)
         journal.migrations = migrations = _parsed(journal, plan)
         _show_plan(console, migrations)
-        if config.dry_run:
-            return _dry_run(config, journal)
-        _ask_gates(config, journal)
+        if not config.dry_run:
+            _ask_for_confirmation(config, journal)
         with journal.stage("dry run") as tell:
             tell(f"preview: {counted(len(migrations))} in this order, nothing executed")
+        if config.dry_run:
+            journal.skip("apply", config.dry_run_reason or "this is a dry run")
+            return Outcome.DRY_RUN
         _review(config, journal, console)
         with open_connection("watcher") as watcher:
             mutex = _take_mutex(config, journal, console, watcher)
@@ -75,6 +77,7 @@ def migrate(
                 timeouts=Timeouts(lock=config.timing.lock_timeout, statement=config.timing.statement_timeout),
                 starting=console.starting,
                 scrub=scrub,
+                warn=journal.findings.append,
                 reconnect=lambda: open_connection("worker"),
             )
             _apply(execution, journal, console, target)
@@ -104,9 +107,7 @@ def _plan(config: Config, journal: Journal, files: Sequence[MigrationFile], rows
     with journal.stage("environment") as tell:
         tell(_passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
     with journal.stage("plan") as tell:
-        journal.plan = compare(
-            files, rows.applied, config.plan.version_order
-        )  # what is told when the next line refuses
+        journal.plan = compare(files, rows.applied, config.plan.version_order)  # told when the next line refuses
         journal.plan = plan = make_plan(files, rows.applied, config.plan)
         journal.findings += plan.findings
         later = f", {len(plan.later)} left for later" if plan.later else ""
@@ -154,14 +155,7 @@ def _nothing_to_do(config: Config, journal: Journal, plan: Plan) -> Outcome:
     return Outcome.UP_TO_DATE
 
 
-def _dry_run(config: Config, journal: Journal) -> Outcome:
-    with journal.stage("dry run") as tell:
-        tell("preview: nothing was executed")
-    journal.skip("apply", config.dry_run_reason or "this is a dry run")
-    return Outcome.DRY_RUN
-
-
-def _ask_gates(config: Config, journal: Journal) -> None:
+def _ask_for_confirmation(config: Config, journal: Journal) -> None:
     with journal.stage("confirmation") as tell:
         tell(_passing(journal.judge(check_confirmation(config.confirmation))).reason)
 
@@ -199,23 +193,13 @@ def _take_mutex(config: Config, journal: Journal, console: Console, watcher: Con
 
 
 def _apply(execution: Execution, journal: Journal, console: Console, target: Target) -> None:
-    """Run the migrations, and write how the run ended, however it ends."""
-    outcome = Outcome.FAILED
-    try:
-        with journal.stage("apply") as tell:
-            for step in apply(execution, journal.migrations, target.ledger):
-                journal.record(step)
-                console.finished(step)
-            if failure := next((step.failure for step in journal.steps if step.failure), None):
-                raise MigrationFailed(failure)
-            tell(counted(len(journal.migrations)))
-        outcome = Outcome.APPLIED
-    except Cancelled:
-        outcome = Outcome.CANCELLED
-        raise
-    finally:
-        if warning := end_run(execution, outcome):
-            journal.findings.append(warning)
+    with journal.stage("apply") as tell, closing(apply(execution, journal.migrations, target.ledger)) as steps:
+        for step in steps:
+            journal.record(step)
+            console.finished(step)
+        if failure := next((step.failure for step in journal.steps if step.failure), None):
+            raise MigrationFailed(failure)
+        tell(counted(len(journal.migrations)))
 
 
 def _verify(journal: Journal, worker: Connection, ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ WIDEST = 160  # characters of a line
 
 def code_frame(text: str, line: int, column: int | None) -> str:
     """Up to five numbered lines, with a caret under the column. Lines and columns count from 1."""
-    lines = text.split("\n")
+    lines = text.rstrip("\n").split("\n")
     first, last = max(line - AROUND, 1), min(line + AROUND, len(lines))
     width = len(str(last))
     shown = []

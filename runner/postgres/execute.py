@@ -1,6 +1,6 @@
 """Runs a plan, one migration after the other, and keeps the ledger true to what happened."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -24,11 +24,15 @@ class Execution:
     timeouts: Timeouts
     starting: Callable[[Migration], None]  # told before each migration
     scrub: Callable[[str], str]  # what the server says goes through it before anybody, the ledger included, hears it
+    warn: Callable[[Finding], None]  # told what went wrong beside the migrations
     reconnect: Callable[[], Connection]  # for the ledger's sake, when the worker's connection is lost
 
 
-def apply(execution: Execution, migrations: Sequence[Migration], ledger_state: LedgerState) -> Iterator[StepResult]:
-    """Run the migrations in order and yield what happened to each; the first failure is the last result.
+def apply(
+    execution: Execution, migrations: Sequence[Migration], ledger_state: LedgerState
+) -> Generator[StepResult, None, None]:
+    """Run the migrations in order and yield what happened to each; the first failure is the last result. The run's
+    own row is begun and ended here. Close the generator when it is left early.
 
     Raises Cancelled, with the migration under way rolled back and recorded as failed, and DatabaseUnusable when the
     ledger cannot be written.
@@ -40,9 +44,10 @@ def apply(execution: Execution, migrations: Sequence[Migration], ledger_state: L
         first = waiting.pop(0)
         execution.starting(first)
         step = run_transactional(worker, ledger, first, mutex=execution.mutex, timeouts=execution.timeouts)
-        yield step
         if step.failure:
+            yield replace(step, failure=step.failure.scrubbed(execution.scrub))
             return
+        yield step
         with usable():
             worker.execute("DISCARD ALL")
     elif ledger_state is not LedgerState.CURRENT:
@@ -50,37 +55,50 @@ def apply(execution: Execution, migrations: Sequence[Migration], ledger_state: L
             ledger.install(worker)
     with usable():
         ledger.begin_run(worker, [migration.file for migration in waiting])
-    for migration in waiting:
-        execution.starting(migration)
-        with usable():
-            ledger.mark_running(worker, migration)
-        cancelled = None
-        try:
-            step = run_transactional(worker, ledger, migration, mutex=execution.mutex, timeouts=execution.timeouts)
-        except Cancelled as error:
-            cancelled = error
-            step = StepResult(
-                migration=migration, duration=timedelta(), failure=Finding(str(error), path=migration.file.path)
-            )
-        if step.failure:
-            step = _record_failure(execution, step, step.failure.scrubbed(execution.scrub))
-        yield step
-        if cancelled:
-            raise cancelled
-        if step.failure:
-            return
-        # What a file set for its session must not reach the next one; the mutex lives in another session.
-        with usable():
-            worker.execute("DISCARD ALL")
+    outcome = Outcome.FAILED
+    try:
+        for migration in waiting:
+            execution.starting(migration)
+            step, cancelled = _run_recorded(execution, migration)
+            yield step
+            if cancelled:
+                raise cancelled
+            if step.failure:
+                return
+            # What a file set for its session must not reach the next one; the mutex lives in another session.
+            with usable():
+                worker.execute("DISCARD ALL")
+        outcome = Outcome.APPLIED
+    except (Cancelled, GeneratorExit):
+        outcome = Outcome.CANCELLED
+        raise
+    finally:
+        _end_run(execution, outcome)
 
 
-def end_run(execution: Execution, outcome: Outcome) -> Finding | None:
-    """Write how the run ended; a warning when that cannot be written."""
+def _run_recorded(execution: Execution, migration: Migration) -> tuple[StepResult, Cancelled | None]:
+    """Run one migration and see to it that the ledger knows how it ended."""
+    cancelled = None
+    with usable():
+        execution.ledger.mark_running(execution.worker, migration)
+    try:
+        step = run_transactional(
+            execution.worker, execution.ledger, migration, mutex=execution.mutex, timeouts=execution.timeouts
+        )
+    except Cancelled as error:
+        cancelled = error
+        failure = Finding(str(error), path=migration.file.path)
+        step = StepResult(migration=migration, duration=timedelta(), failure=failure)
+    if step.failure:
+        step = _record_failure(execution, step, step.failure.scrubbed(execution.scrub))
+    return step, cancelled
+
+
+def _end_run(execution: Execution, outcome: Outcome) -> None:
     try:
         _with_live_connection(execution, lambda connection: execution.ledger.end_run(connection, outcome))
     except DatabaseUnusable as error:
-        return Finding(f"the end of this run could not be recorded: {error}", level=Level.WARNING)
-    return None
+        execution.warn(Finding(f"the end of this run could not be recorded: {error}", level=Level.WARNING))
 
 
 def _record_failure(execution: Execution, step: StepResult, failure: Finding) -> StepResult:

@@ -81,6 +81,7 @@ def test_a_broken_ledger_file_of_the_users_own_leaves_nothing(db_migrate: Comman
     ran = db_migrate()
     assert ran.exit_code == 1
     assert "00_migration_state_tracking.sql:9:8: column" in ran.log
+    assert "an error of db-migrate itself" not in ran.log
     assert database.tables() == set()
 
 
