@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TextIO
 
 from runner.core.durations import in_words
+from runner.core.headline import counted
 from runner.core.model import Migration, StageResult, StageState, StepResult
 from runner.errors import Finding, Level
 from runner.github.workflow_commands import neutral
@@ -49,8 +50,7 @@ class Console:
 
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""
-        count = len(step.migration.statements)
-        statements = f"{count} statement{'' if count == 1 else 's'}"
+        statements = counted(len(step.migration.statements), "statement")
         if step.completed:
             self.say(f"  ✓ {step.migration.file.path}  {statements}, {in_words(step.duration)}", "green")
         else:

@@ -137,7 +137,7 @@ def _parsed(journal: Journal, plan: Plan) -> list[Migration]:
         if problems:
             raise InputError(*problems)
         journal.findings += [finding for migration in migrations for finding in migration.findings]
-        tell(f"{sum(len(migration.statements) for migration in migrations)} statements")
+        tell(counted(sum(len(migration.statements) for migration in migrations), "statement"))
     return migrations
 
 

@@ -53,6 +53,14 @@ def refuses_transaction(parsed: ParsedStatement) -> str | None:
     return name if applies(getattr(parsed.tree, parsed.kind)) else None
 
 
+def copies_through_client(parsed: ParsedStatement) -> bool:
+    """Whether it is a COPY from or to the program that sends it, rather than a file of the server."""
+    if parsed.kind != "copy_stmt":
+        return False
+    statement = parsed.tree.copy_stmt
+    return not statement.filename and not statement.is_program
+
+
 def _always(_: object) -> bool:
     return True
 

@@ -26,6 +26,6 @@ def headline(report: Report) -> str:
             return f"Failed: no migration was applied to {report.environment}"
 
 
-def counted(number: int) -> str:
+def counted(number: int, noun: str = "migration") -> str:
     """`1 migration`, `2 migrations`."""
-    return f"{number} migration{'' if number == 1 else 's'}"
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,13 +1,22 @@
 """A migration file → what runs: its statements, its headers, and what about it is refused before anything runs."""
 
+import re
 from collections.abc import Iterator
 
-from runner.core.classify import FIRST_WORDS_OF_CONTROL, Control, refuses_transaction, transaction_control
+from runner.core.classify import (
+    FIRST_WORDS_OF_CONTROL,
+    Control,
+    copies_through_client,
+    refuses_transaction,
+    transaction_control,
+)
 from runner.core.headers import parse_headers
 from runner.core.model import Migration, MigrationFile, SourceFile, Statement
 from runner.core.split import ParsedStatement, SplitError, first_words, split
 from runner.errors import Finding, InputError, Level
 
+META_COMMAND = re.compile(r"\s*\\[a-z!?]", re.IGNORECASE)
+COPY_DATA = re.compile(r"\s*COPY\b.*\bFROM\s+STDIN\b", re.IGNORECASE)
 ONE_TRANSACTION = "a migration and its ledger row are one transaction, begun and committed by the runner"
 
 
@@ -60,6 +69,8 @@ def _refusals(source: SourceFile, parsed: list[ParsedStatement]) -> Iterator[Fin
             )  # fmt: skip
         elif control:
             yield _own_transaction(source, line, column)
+        elif copies_through_client(part):
+            yield _copy(source, line)
         elif forbidden:
             yield Finding(
                 f"PostgreSQL does not run {forbidden} inside a transaction, and {ONE_TRANSACTION}",
@@ -78,10 +89,36 @@ def _own_transaction(source: SourceFile, line: int, column: int | None = None) -
     )
 
 
+def _copy(source: SourceFile, line: int) -> Finding:
+    return Finding(
+        "COPY from stdin or to stdout needs psql; a migration has nobody to give or take the data",
+        path=source.path,
+        line=line,
+        hint="write the rows as INSERT statements, or COPY from a file of the server",
+    )
+
+
+def _psql(source: SourceFile) -> Iterator[Finding]:
+    """What only psql understands, in a text that the parser does not."""
+    for number, text in enumerate(source.text.split("\n"), start=1):
+        if META_COMMAND.match(text):
+            yield Finding(
+                f"`{text.split()[0]}` is a command of psql, not SQL",
+                path=source.path,
+                line=number,
+                hint="take it out; what it did must be said in SQL",
+            )
+        elif COPY_DATA.match(text):
+            yield _copy(source, number)
+
+
 def _unparsed(
     source: SourceFile, place: Finding, problems: list[Finding], warnings: list[Finding], *, certain: bool
 ) -> tuple[Statement, ...]:
     """Text that libpg_query does not understand goes to the server whole: an extension or a newer server might."""
+    if psql := list(_psql(source)):
+        problems.extend(psql)
+        return ()
     if certain:
         problems.append(place)
         return ()

@@ -252,6 +252,9 @@ def test_a_file_wrapped_in_begin_and_commit_is_one_transaction_with_its_row(
     [
         ("CREATE TABLE a ();\nCOMMIT;\nCREATE TABLE b ();", "01_x.sql:2:1: a migration and its ledger row are one"),
         ("SELECT 1;\nCREATE INDEX CONCURRENTLY i ON t (a);", "01_x.sql:2:1: PostgreSQL does not run CREATE INDEX"),
+        ("SELECT 1;\nCOPY t FROM stdin;\n1\n\\.\n", "01_x.sql:2: COPY from stdin"),
+        ("SELECT 1;\nCOPY t TO stdout;", "01_x.sql:2: COPY from stdin or to stdout"),
+        ("SELECT 1;\n\\connect other\n", "01_x.sql:2: `\\connect` is a command of psql"),
         ("-- migrate: no-transactions\nSELECT 1;", "01_x.sql:1: unknown directive"),
         ("SELECT 1;\nSELECT 'never ends", "01_x.sql:2:8: unterminated quoted string"),
     ],
