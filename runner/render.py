@@ -58,6 +58,7 @@ def _environment(scrub: Callable[[str], str]) -> "Environment":
     environment.filters |= {
         "text": lambda value: _text(scrub(str(value))),
         "prose": lambda value: _prose(scrub(str(value))),
+        "cell": lambda value: _prose(scrub(str(value)), bar=BAR),
         "fenced": lambda value, language="": _fenced(scrub(value), language),
         "place": _place,
         "took": _took,
@@ -71,13 +72,13 @@ def _text(value: str) -> str:
     return _escape(" ".join(value.split()))
 
 
-def _prose(value: str) -> str:
-    """Untrusted text in which `such words` are code."""
+def _prose(value: str, bar: str = "|") -> str:
+    """Untrusted text in which `such words` are code. `bar` stands for a bar inside of code."""
     text = " ".join(value.split())
     parts = text.split("`")
     if len(parts) % 2 == 0 or "``" in text:
         return _escape(text)
-    return "".join(f"`{part.replace('|', BAR)}`" if number % 2 else _escape(part) for number, part in enumerate(parts))
+    return "".join(f"`{part.replace('|', bar)}`" if number % 2 else _escape(part) for number, part in enumerate(parts))
 
 
 def _escape(text: str) -> str:

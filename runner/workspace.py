@@ -52,10 +52,19 @@ def _names(checkout: Path, folder: PurePosixPath) -> list[FileName | Finding]:
         raise InputError(Finding(f"migrations-path: {what}", path=folder, hint=hint))
     shown = place.relative_to(checkout) if place.is_relative_to(checkout) else place
     return [
-        parse_name(PurePosixPath(shown) / entry.name)
+        _name(PurePosixPath(shown), entry.name)
         for entry in sorted(place.iterdir())
         if entry.name.lower().endswith(".sql") and not entry.name.startswith(".")
     ]
+
+
+def _name(folder: PurePosixPath, name: str) -> FileName | Finding:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        readable = os.fsencode(name).decode(errors="replace")
+        return Finding("the name of this file is not UTF-8", path=folder / readable, hint=EXAMPLE)
+    return parse_name(folder / name)
 
 
 def _orphans(files: Iterable[FileName], ups: Iterable[FileName]) -> Iterable[Finding]:
@@ -77,6 +86,8 @@ def _read(checkout: Path, path: PurePosixPath) -> SourceFile | Finding:
         raw = place.read_bytes()
     except OSError as error:
         return Finding(f"the file cannot be read: {error.strerror}", path=path)
+    except RuntimeError:  # what Python before 3.13 makes of a loop
+        return Finding("this link leads to itself", path=path, hint="put the file itself here")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

@@ -4,7 +4,7 @@ Which statements refuse a transaction block is said on each one's page of Postgr
 https://www.postgresql.org/docs/current/sql-createindex.html.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,15 @@ class Control(StrEnum):
     OTHER = "transaction control"
 
 
-FIRST_WORDS_OF_CONTROL = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE"})
+def looks_like_control(words: tuple[str, ...]) -> bool:
+    """Whether a statement that begins with these words ends or begins a transaction; for text without a tree."""
+    match words:
+        case ("BEGIN" | "START" | "COMMIT" | "END" | "ABORT", *_) | ("PREPARE", "TRANSACTION"):
+            return True
+        case ("ROLLBACK", second):
+            return second != "TO"
+        case _:
+            return words == ("ROLLBACK",)
 
 
 def transaction_control(parsed: ParsedStatement) -> Control | None:
@@ -65,20 +73,30 @@ def _always(_: object) -> bool:
     return True
 
 
-def _has_option(options: Any, name: str, *, unless: frozenset[str] = frozenset({"false", "off", "0"})) -> bool:
-    for option in options:
-        if option.def_elem.defname == name:
-            argument = option.def_elem.arg
-            value = argument.string.sval if argument.WhichOneof("node") == "string" else ""
-            return value.lower() not in unless
-    return False
+def _is_true(option: "pg_query_pb2.DefElem") -> bool:
+    """An option's boolean, as the server's defGetBoolean reads it; an option without a value is true."""
+    argument = option.arg
+    match argument.WhichOneof("node"):
+        case "integer":
+            return bool(argument.integer.ival)
+        case "boolean":
+            return bool(argument.boolean.boolval)
+        case "string":
+            return argument.string.sval.lower() not in {"false", "off"}
+        case _:
+            return True
+
+
+def _options(nodes: "Iterable[pg_query_pb2.Node]") -> "dict[str, pg_query_pb2.DefElem]":
+    return {node.def_elem.defname: node.def_elem for node in nodes}
 
 
 def _reindex(statement: "pg_query_pb2.ReindexStmt") -> bool:
     from postgast import pg_query_pb2 as pb
 
     whole = {pb.REINDEX_OBJECT_SCHEMA, pb.REINDEX_OBJECT_SYSTEM, pb.REINDEX_OBJECT_DATABASE}
-    return statement.kind in whole or _has_option(statement.params, "concurrently")
+    option = _options(statement.params).get("concurrently")
+    return statement.kind in whole or (option is not None and _is_true(option))
 
 
 def _detach_concurrently(statement: "pg_query_pb2.AlterTableStmt") -> bool:
@@ -92,12 +110,28 @@ def _detach_concurrently(statement: "pg_query_pb2.AlterTableStmt") -> bool:
 
 
 def _creates_slot(statement: "pg_query_pb2.CreateSubscriptionStmt") -> bool:
-    options = {option.def_elem.defname: option.def_elem for option in statement.options}
+    options = _options(statement.options)
+    return all(_is_true(options[name]) for name in ("connect", "create_slot") if name in options)
 
-    def off(name: str) -> bool:
-        return name in options and not _has_option(statement.options, name)
 
-    return not (off("connect") or off("create_slot"))
+def _refreshes(statement: "pg_query_pb2.AlterSubscriptionStmt") -> bool:
+    from postgast import pg_query_pb2 as pb
+
+    changes = {
+        pb.ALTER_SUBSCRIPTION_SET_PUBLICATION,
+        pb.ALTER_SUBSCRIPTION_ADD_PUBLICATION,
+        pb.ALTER_SUBSCRIPTION_DROP_PUBLICATION,
+    }
+    refresh = _options(statement.options).get("refresh")
+    return statement.kind == pb.ALTER_SUBSCRIPTION_REFRESH or (
+        statement.kind in changes and (refresh is None or _is_true(refresh))
+    )
+
+
+def _discards_all(statement: "pg_query_pb2.DiscardStmt") -> bool:
+    from postgast import pg_query_pb2 as pb
+
+    return bool(statement.target == pb.DISCARD_ALL)
 
 
 _FORBIDDEN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
@@ -107,12 +141,17 @@ _FORBIDDEN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "alter_table_stmt": ("DETACH PARTITION CONCURRENTLY", _detach_concurrently),
     "vacuum_stmt": ("VACUUM", lambda statement: statement.is_vacuumcmd),
     "cluster_stmt": ("CLUSTER without a table", lambda statement: not statement.HasField("relation")),
+    "discard_stmt": ("DISCARD ALL", _discards_all),
     "createdb_stmt": ("CREATE DATABASE", _always),
     "dropdb_stmt": ("DROP DATABASE", _always),
-    "alter_database_stmt": ("ALTER DATABASE SET TABLESPACE", lambda s: _has_option(s.options, "tablespace")),
+    "alter_database_stmt": (
+        "ALTER DATABASE SET TABLESPACE",
+        lambda statement: "tablespace" in _options(statement.options),
+    ),
     "alter_system_stmt": ("ALTER SYSTEM", _always),
     "create_table_space_stmt": ("CREATE TABLESPACE", _always),
     "drop_table_space_stmt": ("DROP TABLESPACE", _always),
     "create_subscription_stmt": ("CREATE SUBSCRIPTION", _creates_slot),
+    "alter_subscription_stmt": ("ALTER SUBSCRIPTION with a refresh", _refreshes),
     "drop_subscription_stmt": ("DROP SUBSCRIPTION", _always),
 }

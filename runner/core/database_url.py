@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 EMBEDDED = "embedded"
 SCHEMES = ("postgres://", "postgresql://")
 KEYWORD_FORM = re.compile(r"[a-z_]+\s*=")
-KEYWORD_SECRET = re.compile(r"(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
+KEYWORD_SECRET = re.compile(r"(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:\\.|[^\s\\])+))", re.IGNORECASE)
 QUERY_SECRET = re.compile(r"[?&](?:ssl)?password=([^&]*)", re.IGNORECASE)
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 SHORTEST_FRAGMENT = 4  # shorter pieces of a malformed URL would mask half of the log
@@ -52,13 +52,13 @@ def parse_database_url(text: str) -> DatabaseUrl:
     authority, _, path = address.partition("/")
     if BAD_ESCAPE.search(text):
         raise MalformedUrl("it has a % that does not begin an escape", ENCODE_HINT)
-    if authority.count("@") > 1 or "@" in path or "#" in text:
-        raise MalformedUrl("user or password contain a character that means something else in a URL", ENCODE_HINT)
-    hosts = authority.rpartition("@")[2]
+    userinfo, _, hosts = authority.rpartition("@")
     for host in hosts.split(","):
         port = re.sub(r"^\[[^\]]*\]", "", host).partition(":")[2]
         if port and not (port.isascii() and port.isdecimal() and 0 < int(port) <= 65535):
             raise MalformedUrl("what follows the host's colon is not a port number", ENCODE_HINT)
+    if "@" in userinfo + path + query or "#" in text or "[" in userinfo or "]" in userinfo:
+        raise MalformedUrl("user or password contain a character that means something else in a URL", ENCODE_HINT)
     if not hosts and "host=" not in query:
         raise MalformedUrl("it names no host")
     return DatabaseUrl(value=text)
@@ -71,7 +71,7 @@ def secrets_in(text: str) -> list[str]:
     found = [text]
     found += [quoted or plain for quoted, plain in KEYWORD_SECRET.findall(text)]
     found += QUERY_SECRET.findall(text)
-    address = text.partition("://")[2] or ("" if "=" in text else text)
+    address = text.partition("://")[2] or ("" if KEYWORD_FORM.match(text) else text)
     userinfo = address.rpartition("@")[0]
     if password := userinfo.partition(":")[2]:
         found.append(password)
@@ -90,5 +90,5 @@ def shown(url: DatabaseUrl) -> str:
     if KEYWORD_FORM.match(url.value):
         words = dict(re.findall(r"(host|port|dbname)\s*=\s*'?([^\s']+)", url.value))
         return f"{words.get('host', 'localhost')}:{words.get('port', '5432')}/{words.get('dbname', '')}"
-    parts = urlsplit(url.value)
-    return parts.netloc.rpartition("@")[2] + parts.path
+    address = url.value.partition("://")[2].partition("?")[0]
+    return address.rpartition("@")[2]

@@ -1,6 +1,7 @@
 """The leading comments of a migration: what it is for, and the directives that change how it runs."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import PurePosixPath
 
@@ -10,49 +11,56 @@ from runner.errors import Finding
 
 NOTE = re.compile(r"--\s*(Migration|Purpose|Breaking)\s*:\s*(.*?)\s*", re.IGNORECASE)
 DIRECTIVE = re.compile(r"--\s*migrate\s*:\s*(.*?)\s*", re.IGNORECASE)
-DIRECTIVES = "no-transaction, lock-timeout=2s, statement-timeout=30min"
+TIMEOUTS = frozenset({"lock-timeout", "statement-timeout"})
+KNOWN = "lock-timeout=2s, statement-timeout=30min"
+BLOCK_MARKS = re.compile(r"/\*|\*/|\S")  # a block comment's ends, or any other text
 
 
 def parse_headers(text: str, path: PurePosixPath) -> tuple[Headers, list[Finding]]:
     """Read the comment lines before the first statement. Unknown directives are findings, never ignored."""
     notes: dict[str, str] = {}
     timeouts: dict[str, timedelta] = {}
-    no_transaction = False
     findings = []
-    for number, line in enumerate(_leading_comment_lines(text), start=1):
+    for number, line in _leading_comment_lines(text):
         if note := NOTE.fullmatch(line):
             notes.setdefault(note[1].lower(), note[2])
         elif directive := DIRECTIVE.fullmatch(line):
             name, _, value = (part.strip() for part in directive[1].partition("="))
             duration = parse_duration(value)
-            if name == "no-transaction" and not value:
-                no_transaction = True
-            elif name not in {"lock-timeout", "statement-timeout"}:
-                findings.append(
-                    Finding(f"unknown directive `{directive[1]}`", path=path, line=number, hint=f"known: {DIRECTIVES}")
-                )
-            elif duration is None:
-                findings.append(
-                    Finding(f"`{value}` is not a duration for {name}", path=path, line=number, hint=DURATION_HINT)
-                )
-            else:
+            if name in TIMEOUTS and duration is not None:
                 timeouts[name] = duration
+            else:
+                findings.append(_refusal(name, value, path, number))
     headers = Headers(
         title=notes.get("migration", ""),
         purpose=notes.get("purpose", ""),
         breaking=notes.get("breaking", ""),
-        no_transaction=no_transaction,
         lock_timeout=timeouts.get("lock-timeout"),
         statement_timeout=timeouts.get("statement-timeout"),
     )
     return headers, findings
 
 
-def _leading_comment_lines(text: str) -> list[str]:
-    lines = []
-    for line in text.split("\n"):
+def _refusal(name: str, value: str, path: PurePosixPath, line: int) -> Finding:
+    if name in TIMEOUTS:
+        return Finding(f"`{value}` is not a duration for {name}", path=path, line=line, hint=DURATION_HINT)
+    if name == "no-transaction" and not value:
+        return Finding(
+            "`no-transaction` is not supported yet: every migration runs in one transaction", path=path, line=line
+        )
+    directive = f"{name}={value}" if value else name
+    return Finding(f"unknown directive `{directive}`", path=path, line=line, hint=f"known: {KNOWN}")
+
+
+def _leading_comment_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The `--` lines before the first statement, with their numbers; block comments between them are passed over."""
+    depth = 0  # of nested block comments
+    for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
-        if stripped and not stripped.startswith("--"):
-            break
-        lines.append(stripped)
-    return lines
+        if depth == 0 and stripped.startswith("--"):
+            yield number, stripped
+            continue
+        for mark in BLOCK_MARKS.findall(stripped):
+            depth += {"/*": 1, "*/": -1}.get(mark, 0) if depth or mark == "/*" else 0
+            if depth == 0 and mark != "*/":
+                return

@@ -6,16 +6,17 @@ from runner.errors import Outcome
 
 def headline(report: Report) -> str:
     """`3 migrations applied to staging`."""
-    applied, pending = len(report.applied), len(report.pending)
-    if report.command != "migrate":
-        return f"{report.environment} is at {report.current_version or 'the beginning'}, {counted(pending)} pending"
+    applied = len(report.applied)
     match report.outcome:
         case Outcome.APPLIED:
             return f"{counted(applied)} applied to {report.environment}"
+        case Outcome.UP_TO_DATE | Outcome.DRY_RUN if report.command != "migrate":
+            return _standing(report)
         case Outcome.UP_TO_DATE:
             return f"{report.environment} is up to date"
         case Outcome.DRY_RUN:
-            return f"Dry run: {counted(pending)} would be applied to {report.environment}"
+            planned = len(report.plan.pending) if report.plan else 0
+            return f"Dry run: {counted(planned)} would be applied to {report.environment}"
         case Outcome.REFUSED:
             return f"Refused: nothing was changed in {report.environment}"
         case Outcome.CANCELLED:
@@ -24,6 +25,13 @@ def headline(report: Report) -> str:
             return f"Failed, with {counted(applied)} applied to {report.environment}"
         case Outcome.FAILED:
             return f"Failed: no migration was applied to {report.environment}"
+
+
+def _standing(report: Report) -> str:
+    if report.plan is None:
+        return f"{report.environment} was read, nothing was changed"
+    at = report.current_version or "the beginning"
+    return f"{report.environment} is at {at}, {counted(len(report.pending))} pending"
 
 
 def counted(number: int, noun: str = "migration") -> str:

@@ -51,7 +51,6 @@ class Headers:
     title: str = ""
     purpose: str = ""
     breaking: str = ""
-    no_transaction: bool = False
     lock_timeout: timedelta | None = None
     statement_timeout: timedelta | None = None
 

@@ -7,9 +7,12 @@ from enum import StrEnum
 from itertools import pairwise
 from pathlib import PurePosixPath
 
+from runner.core.model import LEDGER_FILE
 from runner.errors import Finding, Level
 
-SHAPE = re.compile(r"(?P<version>[0-9]+)[_-](?P<name>[^\x00-\x1f\x7f]+?)(?P<kind>\.down|\.check)?\.sql")
+SHAPE = re.compile(
+    r"(?P<version>[0-9]+)[_-](?P<name>[^.\x00-\x1f\x7f][^\x00-\x1f\x7f]*?)(?P<kind>\.down|\.check)?\.sql"
+)
 EXAMPLE = "name it like 02_add_status.sql, 02_add_status.down.sql or 02_add_status.check.sql"
 SHORT_NUMBER = 4  # digits; longer versions are time stamps, in which a gap means nothing
 DAY_STAMP, SECOND_STAMP = 8, 14  # digits of 20260131 and of 20260131120000
@@ -87,7 +90,7 @@ def _ambiguities(names: Sequence[FileName]) -> Iterable[Finding]:
     width = max((len(file.version) for file in names), default=0)
     ambiguous = [file.version for file in by_number] != [file.version for file in by_text]
     for file in by_number:
-        if ambiguous and len(file.version) < width:
+        if ambiguous and len(file.version) < width and file.path.name != LEDGER_FILE:
             renamed = file.path.name.replace(file.version, _widened(file.version, width), 1)
             yield Finding(
                 f"as a number, version {file.version} sorts differently than as text among the others",

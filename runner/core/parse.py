@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator
 
 from runner.core.classify import (
-    FIRST_WORDS_OF_CONTROL,
     Control,
     copies_through_client,
+    looks_like_control,
     refuses_transaction,
     transaction_control,
 )
 from runner.core.headers import parse_headers
 from runner.core.model import Migration, MigrationFile, SourceFile, Statement
-from runner.core.split import ParsedStatement, SplitError, first_words, split
+from runner.core.split import ParsedStatement, SplitError, leading_words, split
 from runner.errors import Finding, InputError, Level
 
 META_COMMAND = re.compile(r"\s*\\[a-z!?]", re.IGNORECASE)
@@ -24,14 +24,6 @@ def parse(file: MigrationFile) -> Migration:
     """Take a migration apart. Raises InputError with everything in it that cannot run."""
     headers, problems = parse_headers(file.up.text, file.path)
     warnings: list[Finding] = []
-    if headers.no_transaction:
-        problems.append(
-            Finding(
-                "`no-transaction` is not supported yet: every migration runs in one transaction",
-                path=file.path,
-                line=1,
-            )
-        )
     statements = _statements(file.up, problems, warnings)
     checks = _statements(file.check, problems, warnings) if file.check else ()
     if problems:
@@ -122,7 +114,7 @@ def _unparsed(
     if certain:
         problems.append(place)
         return ()
-    controls = [line for word, line in first_words(source.text) if word in FIRST_WORDS_OF_CONTROL]
+    controls = [line for words, line in leading_words(source.text) if looks_like_control(words)]
     problems.extend(_own_transaction(source, line) for line in controls)
     warnings.append(
         Finding(

@@ -113,6 +113,6 @@ def _missing(files: Sequence[MigrationFile], recorded: Mapping[int, Applied]) ->
             level=Level.WARNING,
             hint="restore the file, so that an empty database can be brought to the same state",
         )
-        for number, row in recorded.items()
+        for number, row in sorted(recorded.items())
         if number not in present
     ]

@@ -1,13 +1,14 @@
 """Text → statements, each with its place in the file. PostgreSQL's own parser (libpg_query) finds where they end."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.core.model import Statement
 
 if TYPE_CHECKING:
+    import postgast
     from postgast import pg_query_pb2
 
 
@@ -17,7 +18,7 @@ class SplitError(Exception):
     def __init__(self, message: str, *, line: int, column: int, certain: bool) -> None:
         super().__init__(message)
         self.line, self.column = line, column
-        self.certain = certain  # no server reads this text: a quote or comment that never ends
+        self.certain = certain  # not even the scanner reads this text, so no server does
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,11 @@ def split(text: str) -> list[ParsedStatement]:
     """
     import postgast
 
+    tokens = _scan(text)
     try:
-        tokens = postgast.scan(text).tokens
         parsed = postgast.parse(text)
     except postgast.PgQueryError as error:
-        line, column = _place(text.encode(), max(error.cursorpos - 1, 0))
-        raise SplitError(
-            error.message, line=line, column=column, certain=error.message.startswith("unterminated")
-        ) from None
+        raise _split_error(text, error, certain=False) from None
     source = text.encode()
     starts = [token.start for token in tokens if token.token not in _comments()]
     places = _Places(source)
@@ -58,27 +56,28 @@ def split(text: str) -> list[ParsedStatement]:
     return found
 
 
-def first_words(text: str) -> Iterator[tuple[str, int]]:
-    """The first keyword of each statement, upper-cased, with its line: what the scanner alone can tell.
+def leading_words(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
+    """The first two words of each statement, upper-cased, with the line: what the scanner alone can tell.
 
     For text that the parser does not understand. Raises SplitError when not even the scanner does.
     """
-    import postgast
-
-    try:
-        tokens = postgast.scan(text).tokens
-    except postgast.PgQueryError as error:
-        line, column = _place(text.encode(), max(error.cursorpos - 1, 0))
-        raise SplitError(error.message, line=line, column=column, certain=True) from None
     source = text.encode()
-    at_start = True
-    for token in tokens:
+    places = _Places(source)
+    words: list[str] = []
+    line = 1
+    for token in _scan(text):
         if token.token in _comments():
             continue
-        word = source[token.start : token.end]
-        if word != b";" and at_start:
-            yield word.decode().upper(), _place(source, token.start)[0]
-        at_start = word == b";"
+        word = source[token.start : token.end].decode().upper()
+        if word != ";" and not words:
+            line, _ = places.of(token.start)
+        if word != ";":
+            words.append(word)
+        elif words:
+            yield tuple(words[:2]), line
+            words = []
+    if words:
+        yield tuple(words[:2]), line
 
 
 def locate(statement: Statement, position: int) -> tuple[int, int]:
@@ -95,8 +94,20 @@ def _comments() -> frozenset[int]:
     return frozenset({pg_query_pb2.SQL_COMMENT, pg_query_pb2.C_COMMENT})
 
 
-def _place(source: bytes, offset: int) -> tuple[int, int]:
-    return _Places(source).of(offset)
+def _scan(text: str) -> "Sequence[pg_query_pb2.ScanToken]":
+    import postgast
+
+    try:
+        tokens: Sequence[pg_query_pb2.ScanToken] = postgast.scan(text).tokens
+    except postgast.PgQueryError as error:  # a quote that never ends, a number that runs into a word
+        raise _split_error(text, error, certain=True) from None
+    return tokens
+
+
+def _split_error(text: str, error: "postgast.PgQueryError", *, certain: bool) -> SplitError:
+    before = text[: max(error.cursorpos - 1, 0)]  # counted in characters, whatever postgast's own page says
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return SplitError(error.message, line=line, column=column, certain=certain)
 
 
 class _Places:

@@ -42,7 +42,7 @@ def _missing_rights(target: Target, schema: str) -> list[Finding]:
             )
         ]
     if target.unwritable:
-        tables = ", ".join(f"{name}.{table}" for table in target.unwritable)
+        tables = ", ".join(f"{name}.{_identifier(table)}" for table in target.unwritable)
         return [
             Finding(
                 f"role {target.role} may not write the ledger in schema {schema}",
@@ -72,6 +72,5 @@ def _foreign(target: Target, schema: str) -> Finding:
 
 
 def _identifier(name: str) -> str:
-    """The name as SQL wants it written, quoted only where it must be."""
-    plain = name.isascii() and name.replace("_", "a").isalnum() and name == name.lower() and not name[0].isdigit()
-    return name if plain else '"' + name.replace('"', '""') + '"'
+    """The name as SQL takes it, whatever it is."""
+    return '"' + name.replace('"', '""') + '"'

@@ -22,7 +22,9 @@ def run_context(environ: Mapping[str, str]) -> RunContext:
         ref=environ.get("GITHUB_REF", ""),
         sha=environ.get("GITHUB_SHA", ""),
         run_url=f"{server}/{repository}/actions/runs/{run}" if repository and run else "",
-        source_url=f"{server}/{repository}/blob/{environ['GITHUB_SHA']}" if environ.get("GITHUB_SHA") else "",
+        source_url=f"{server}/{repository}/blob/{environ['GITHUB_SHA']}"
+        if repository and environ.get("GITHUB_SHA")
+        else "",
         run_attempt=int(attempt) if attempt.isdecimal() else None,
         event=environ.get("GITHUB_EVENT_NAME", ""),
     )

@@ -4,6 +4,7 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 """
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 from runner.core.model import Report
 
 LARGEST_SUMMARY = 1024 * 1024  # bytes a step; GitHub drops what is larger, whole
-CUT = "\n\n_The rest was left out: a summary has at most 1 MiB._\n"
+CUT = b"\n\n_The rest was left out: a summary has at most 1 MiB._\n"
+ROOM_TO_CLOSE = 64  # bytes for the ends of a fence and a fold
+SMALLEST_CUT = 1024  # bytes; with less room than this nothing is worth showing
 
 
 def outputs_of(report: Report) -> dict[str, str]:
@@ -39,9 +42,22 @@ def write_outputs(path: Path, outputs: Mapping[str, str]) -> None:
 def write_summary(path: Path, markdown: str) -> None:
     """Append to the file of GITHUB_STEP_SUMMARY, cut at a line's end where it would be too large."""
     with path.open("ab") as file:
-        room = LARGEST_SUMMARY - file.tell()
-        data = markdown.encode()
-        if len(data) > room:
-            kept = data[: max(room - len(CUT), 0)]
-            data = kept[: kept.rfind(b"\n") + 1] + CUT.encode()
-        file.write(data)
+        file.write(_cut(markdown.encode(), LARGEST_SUMMARY - file.tell()))
+
+
+def _cut(data: bytes, room: int) -> bytes:
+    """As many whole lines as there is room for, with every fence and fold closed, and a note on the rest."""
+    if len(data) <= room:
+        return data
+    if room < SMALLEST_CUT:
+        return b""
+    kept = data[: room - len(CUT) - ROOM_TO_CLOSE]
+    kept = kept[: kept.rfind(b"\n") + 1]
+    fence = b""
+    for line in kept.split(b"\n"):
+        if match := re.match(rb"`{3,}", line):
+            fence = b"" if fence and match[0] == fence else fence or match[0]
+    closing = (fence[: ROOM_TO_CLOSE // 2] + b"\n" if fence else b"") + (
+        b"\n</details>\n" if kept.count(b"<details>") > kept.count(b"</details>") else b""
+    )
+    return kept + closing + CUT

@@ -102,12 +102,12 @@ def test_a_missing_right_names_the_grant_that_mends_it(db_migrate: CommandLine, 
     url = database.as_role("nobody")
     ran = db_migrate(DATABASE_URL=url)
     assert ran.exit_code == 6
-    assert "GRANT USAGE, CREATE ON SCHEMA public TO nobody;" in ran.log
+    assert 'GRANT USAGE, CREATE ON SCHEMA "public" TO "nobody";' in ran.log
     assert database.tables() == set()
 
     ran = db_migrate("--tracking-schema", "ledger", DATABASE_URL=url)
     assert ran.exit_code == 6
-    assert f"GRANT CREATE ON DATABASE {database.name} TO nobody;" in ran.log
+    assert f'GRANT CREATE ON DATABASE "{database.name}" TO "nobody";' in ran.log
 
     database.query("GRANT USAGE, CREATE ON SCHEMA public TO nobody;")
     assert db_migrate(DATABASE_URL=url).exit_code == 0
