@@ -75,7 +75,7 @@ def _run(
     journal.on_stage = console.stage
     exit_code = 0
     try:
-        config = load(given, environ, manual=context.manual, problems=unknown(environ))
+        config = load(given, environ, manual=context.manual, problems=unknown(environ) if _on_github(environ) else ())
         console.verbose = config.verbose
         outcome = _perform(config, journal, console, scrub, Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()))
     except RunnerError as error:
@@ -84,16 +84,23 @@ def _run(
     except Cancelled as cancelled:
         outcome, exit_code = cancelled.outcome, cancelled.exit_code
         journal.findings.append(Finding(str(cancelled)))
-    except Exception as error:  # noqa: BLE001 - a defect of ours: no traceback of it may carry a secret past the scrubber
-        import traceback
-
+    except Exception as error:  # noqa: BLE001 - a defect of ours is told like all else, and scrubbed like all else
         outcome, exit_code = Outcome.FAILED, 1
-        journal.findings.append(
-            Finding(f"an error of db-migrate itself: {error!r}", detail=traceback.format_exc(), hint="please report it")
-        )
+        journal.findings.append(_defect(error))
     journal.findings = [finding.scrubbed(scrub) for finding in journal.findings]
     report = journal.report(outcome, exit_code)
     return replace(report, next_steps=next_steps(report))
+
+
+def _defect(error: Exception) -> Finding:
+    """Where it happened, without the values: a repr could show a secret in a form that nobody scrubs."""
+    import traceback
+
+    return Finding(
+        f"an error of db-migrate itself: {type(error).__name__}: {error}",
+        detail="".join(traceback.format_tb(error.__traceback__)).rstrip(),
+        hint="please report it; the lines above show where it happened",
+    )
 
 
 def _perform(

@@ -120,7 +120,7 @@ class _Reader:
         if given is None:
             return None
         try:
-            return parse(given.text)
+            return parse(given.text.strip())
         except Wrong as wrong:
             self.problems.append(Finding(f"{given.source}: {wrong}", hint=wrong.hint))
             return None
@@ -135,8 +135,8 @@ class _Reader:
 
 def _boolean(text: str) -> bool:
     """Exactly the spellings of YAML 1.2, as GitHub's own actions read them."""
-    if text.strip() in TRUE | FALSE:
-        return text.strip() in TRUE
+    if text in TRUE | FALSE:
+        return text in TRUE
     raise Wrong(f"`{text}` is neither true nor false", "write true or false")
 
 
@@ -158,7 +158,7 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 def _environment(text: str) -> str:
     """A name; near misses of `production` are refused, as they would pass by its gates."""
-    if text != PRODUCTION and (text.strip().lower() == PRODUCTION or text.strip().lower() in NEARLY_PRODUCTION):
+    if text != PRODUCTION and (text.lower() == PRODUCTION or text.lower() in NEARLY_PRODUCTION):
         raise Wrong(f"`{text}` is almost `production`, and would pass by its gates", "write `production`")
     if not ENVIRONMENT.fullmatch(text):
         raise Wrong(f"`{text}` is not the name of an environment", "lower-case letters, digits, - and _")
@@ -179,6 +179,6 @@ def _version(text: str) -> str:
 
 def _database_url(text: str) -> DatabaseUrl:
     try:
-        return parse_database_url(text.strip())
+        return parse_database_url(text)
     except MalformedUrl as malformed:
         raise Wrong(f"the connection URL is malformed: {malformed}", malformed.hint) from None

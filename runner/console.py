@@ -46,7 +46,7 @@ class Console:
 
     def starting(self, migration: Migration) -> None:
         """A migration begins."""
-        self.detail(f"… {migration.file.path}: {len(migration.statements)} statements")
+        self.detail(f"… {migration.file.path}: {counted(len(migration.statements), 'statement')}")
 
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""
@@ -89,9 +89,14 @@ class TerminalConsole(Console):
         self._rich = RichConsole(file=stream, highlight=False, soft_wrap=True)
         self._spinner: Spinner | None = None
 
+    def stage(self, result: StageResult) -> None:
+        """A stage has ended, and with it whatever spun."""
+        self._spin(None)
+        super().stage(result)
+
     def starting(self, migration: Migration) -> None:
         """A migration begins: the spinner names it until it has ended."""
-        self._spin(f"{migration.file.path}  {len(migration.statements)} statements")
+        self._spin(f"{migration.file.path}  {counted(len(migration.statements), 'statement')}")
 
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""

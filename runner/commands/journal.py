@@ -14,6 +14,7 @@ from runner.core.model import (
     StageResult,
     StageState,
     StepResult,
+    Table,
     Target,
     Verdict,
 )
@@ -29,7 +30,7 @@ class Journal:
         self.target: Target | None = None
         self.plan: Plan | None = None
         self.migrations: Sequence[Migration] = ()
-        self.outcome: Outcome | None = None
+        self.table: Table | None = None
         self.findings: list[Finding] = []
         self._stages: list[StageResult] = []
         self._verdicts: list[Verdict] = []
@@ -70,7 +71,7 @@ class Journal:
         """Keep what happened to a migration."""
         self.steps.append(step)
 
-    def report(self, outcome: Outcome, exit_code: int, *, next_steps: Sequence[str] = ()) -> Report:
+    def report(self, outcome: Outcome, exit_code: int) -> Report:
         """The report of the run as it stands now."""
         return Report(
             command=self.command,
@@ -88,7 +89,7 @@ class Journal:
             verdicts=tuple(self._verdicts),
             steps=tuple(self.steps),
             findings=tuple(self.findings),
-            next_steps=tuple(next_steps),
+            table=self.table,
         )
 
     def _add(self, result: StageResult) -> None:

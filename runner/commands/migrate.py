@@ -62,8 +62,7 @@ def migrate(
             journal.skip("apply", config.dry_run_reason or "this is a dry run")
             return Outcome.DRY_RUN
         _review(config, journal, console)
-        with open_connection("watcher") as watcher:
-            mutex = _take_mutex(config, journal, console, watcher)
+        with _mutex(config, journal, console, open_connection) as mutex:
             target, fresh = _plan_again(config, files, worker, ledger)
             if not fresh.pending:
                 journal.plan, journal.migrations = fresh, ()
@@ -96,7 +95,7 @@ def _connected(
 
             def fit(target: Target) -> None:
                 journal.target = target
-                check_target(target, config.tracking_schema)
+                journal.findings += check_target(target, config.tracking_schema, dry_run=config.dry_run)
 
             target, rows = survey(worker, ledger, fit=fit)
             tell(f"{target.server}, database {target.database}, role {target.role}")
@@ -119,7 +118,11 @@ def _plan_again(
     config: Config, files: Sequence[MigrationFile], worker: Connection, ledger: Ledger
 ) -> tuple[Target, Plan]:
     """Target and plan as they are under the mutex."""
-    target, rows = survey(worker, ledger, fit=lambda target: check_target(target, config.tracking_schema))
+
+    def fit(target: Target) -> None:
+        check_target(target, config.tracking_schema)
+
+    target, rows = survey(worker, ledger, fit=fit)
     _passing(check_environment(config.environment, rows.environment))
     return target, make_plan(files, rows.applied, config.plan)
 
@@ -169,7 +172,7 @@ def _passing(verdict: Verdict) -> Verdict:
 def _review(config: Config, journal: Journal, console: Console) -> None:
     delay = config.timing.review_delay
     if not delay:
-        journal.skip("review window", "none in this environment")
+        journal.skip("review window", "none: `review-delay` is 0")
         return
     with journal.stage("review window") as tell:
         console.say("  the plan above runs when the review window closes; cancel the job to stop it")
@@ -180,16 +183,19 @@ def _review(config: Config, journal: Journal, console: Console) -> None:
         tell("closed, nobody cancelled")
 
 
-def _take_mutex(config: Config, journal: Journal, console: Console, watcher: Connection) -> Mutex:
-    with journal.stage("mutex") as tell:
-        mutex = take_mutex(
-            watcher,
-            config.tracking_schema,
-            wait=config.timing.lock_wait,
-            tell=lambda text: console.say(f"  {text}", "yellow"),
-        )
-        tell("held: nobody else migrates this database now")
-    return mutex
+@contextmanager
+def _mutex(config: Config, journal: Journal, console: Console, open_connection: Open) -> Iterator[Mutex]:
+    """The mutex, held by a connection of its own while the block runs."""
+    with ExitStack() as stack:
+        with journal.stage("mutex") as tell:
+            mutex = take_mutex(
+                stack.enter_context(open_connection("watcher")),
+                config.tracking_schema,
+                wait=config.timing.lock_wait,
+                tell=lambda text: console.say(f"  {text}", "yellow"),
+            )
+            tell("held: nobody else migrates this database now")
+        yield mutex
 
 
 def _apply(execution: Execution, journal: Journal, console: Console, target: Target) -> None:

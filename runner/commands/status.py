@@ -8,10 +8,10 @@ from runner.commands.journal import Journal
 from runner.config import Config
 from runner.console import Console
 from runner.core.durations import in_words
-from runner.core.model import LedgerRows, Target
+from runner.core.model import LedgerRows, Table, Target
 from runner.core.plan import compare
 from runner.core.status import HEADINGS, status_rows
-from runner.core.table import table
+from runner.core.table import as_text
 from runner.errors import Outcome
 from runner.gates.health import check_ledger
 from runner.postgres.ledger import Ledger, survey
@@ -32,7 +32,8 @@ def status(
         target, rows = _survey(config, journal, connection)
     order = config.plan.version_order
     journal.plan = plan = compare(files, rows.applied, order)
-    console.say(table(HEADINGS, status_rows(files, rows.applied, order)))
+    journal.table = Table(headings=HEADINGS, rows=tuple(status_rows(files, rows.applied, order)))
+    console.say(as_text(journal.table))
     console.say(f"\ndatabase {target.database} on {target.server}")
     return Outcome.DRY_RUN if plan.pending else Outcome.UP_TO_DATE
 
@@ -43,7 +44,9 @@ def history(
     """Show the last entries of the history, the newest first. Reads only."""
     with open_connection("history") as connection:
         target, _ = _survey(config, journal, connection)
-        entries = _ledger(config, journal).history(connection, HISTORY_SHOWN) if target.tables else []
+        entries = (
+            _ledger(config, journal).history(connection, HISTORY_SHOWN) if "migration_history" in target.tables else []
+        )
     rows = [
         (
             entry.executed_at.strftime("%Y-%m-%d %H:%M:%S %Z"),
@@ -57,7 +60,8 @@ def history(
         )
         for entry in entries
     ]
-    console.say(table(HISTORY_HEADINGS, rows))
+    journal.table = Table(headings=HISTORY_HEADINGS, rows=tuple(rows))
+    console.say(as_text(journal.table))
     return Outcome.UP_TO_DATE
 
 

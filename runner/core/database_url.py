@@ -10,6 +10,7 @@ KEYWORD_FORM = re.compile(r"[a-z_]+\s*=")
 KEYWORD_SECRET = re.compile(r"(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:\\.|[^\s\\])+))", re.IGNORECASE)
 QUERY_SECRET = re.compile(r"[?&](?:ssl)?password=([^&]*)", re.IGNORECASE)
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+HIGHEST_PORT = 65535
 SHORTEST_FRAGMENT = 4  # shorter pieces of a malformed URL would mask half of the log
 ENCODE_HINT = "percent-encode the special characters of user and password: @ is %40, / %2F, : %3A, # %23, ? %3F, % %25"
 SHAPE_HINT = "write it like postgresql://user:password@host:5432/database, or `embedded` for a throw-away server"
@@ -40,28 +41,39 @@ def parse_database_url(text: str) -> DatabaseUrl:
 
     The forms are those of https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING.
     """
-    if text == EMBEDDED or KEYWORD_FORM.match(text):
-        return DatabaseUrl(value=text)
+    if text != EMBEDDED and not KEYWORD_FORM.match(text):
+        _check_form(text)
+        _check_parts(text)
+    return DatabaseUrl(value=text)
+
+
+def _check_form(text: str) -> None:
     if text[:1] in {'"', "'"}:
         raise MalformedUrl("it is wrapped in quotes", "take the quotes away")
     if not text.startswith(SCHEMES):
         raise MalformedUrl("it does not begin with postgresql:// or postgres://")
     if re.search(r"\s", text):
         raise MalformedUrl("it contains a blank or a line break", ENCODE_HINT)
-    address, _, query = text.partition("://")[2].partition("?")
-    authority, _, path = address.partition("/")
     if BAD_ESCAPE.search(text):
         raise MalformedUrl("it has a % that does not begin an escape", ENCODE_HINT)
+    try:
+        unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise MalformedUrl("its escapes are not UTF-8", ENCODE_HINT) from None
+
+
+def _check_parts(text: str) -> None:
+    address, _, query = text.partition("://")[2].partition("?")
+    authority, _, path = address.partition("/")
     userinfo, _, hosts = authority.rpartition("@")
     for host in hosts.split(","):
         port = re.sub(r"^\[[^\]]*\]", "", host).partition(":")[2]
-        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) <= 65535):
+        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) <= HIGHEST_PORT):
             raise MalformedUrl("what follows the host's colon is not a port number", ENCODE_HINT)
     if "@" in userinfo + path + query or "#" in text or "[" in userinfo or "]" in userinfo:
         raise MalformedUrl("user or password contain a character that means something else in a URL", ENCODE_HINT)
     if not hosts and "host=" not in query:
         raise MalformedUrl("it names no host")
-    return DatabaseUrl(value=text)
 
 
 def secrets_in(text: str) -> list[str]:

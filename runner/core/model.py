@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from runner.core.naming import VersionOrder
 from runner.errors import Finding, Outcome
-
-LEDGER_FILE = "00_migration_state_tracking.sql"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +121,9 @@ class Target:
     may_create_schema: bool
     schema_exists: bool
     may_create_tables: bool
-    foreign_columns: tuple[str, ...]  # of the table that stands where the ledger should, when it is not ours
+    may_use_schema: bool
+    foreign_table: str  # the table that stands where one of the ledger should and is not ours; empty when none does
+    foreign_columns: tuple[str, ...]  # of that table
     tables: tuple[str, ...]  # the ledger's tables that are there
     unwritable: tuple[str, ...]  # the ledger's tables that this role may not write
     ledger: LedgerState
@@ -147,6 +148,7 @@ class Plan:
 
     pending: tuple[MigrationFile, ...]
     applied: tuple[str, ...] = ()  # versions the ledger has as completed, in order
+    order: VersionOrder = VersionOrder.AUTO
     later: tuple[str, ...] = ()  # pending versions behind the `version` asked for
     findings: tuple[Finding, ...] = ()
 
@@ -223,6 +225,14 @@ class RunContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What a command lists, for people."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The one value that every output is rendered from. Complete up to the point where the run ended."""
 
@@ -241,6 +251,7 @@ class Report:
     verdicts: Sequence[Verdict] = ()
     steps: Sequence[StepResult] = ()
     findings: Sequence[Finding] = ()
+    table: Table | None = None  # what `status` and `history` show
     next_steps: Sequence[str] = ()  # what to do now, one sentence each
 
     def step_of(self, version: str) -> StepResult | None:
@@ -265,4 +276,4 @@ class Report:
         """The highest version that the database has; empty when it has none or was not reached."""
         if self.plan is None:
             return ""
-        return max((*self.plan.applied, *self.applied), key=int, default="")
+        return max((*self.plan.applied, *self.applied), key=self.plan.order.key, default="")

@@ -7,9 +7,9 @@ from enum import StrEnum
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from runner.core.model import LEDGER_FILE
 from runner.errors import Finding, Level
 
+LEDGER_FILE = "00_migration_state_tracking.sql"
 SHAPE = re.compile(
     r"(?P<version>[0-9]+)[_-](?P<name>[^.\x00-\x1f\x7f][^\x00-\x1f\x7f]*?)(?P<kind>\.down|\.check)?\.sql"
 )

@@ -28,8 +28,7 @@ def next_steps(report: Report) -> list[str]:
     if outcome is Outcome.CANCELLED and pending:
         said.append(f"Run again to go on with {pending[0]}.")
     elif failed:
-        path, version = failed.migration.file.path, failed.migration.version
-        said.append(f"Mend the cause, `{path}` perhaps, and run again: the run goes on with {version}.")
+        said.append(f"When the cause is mended, run again: the run goes on with {failed.migration.version}.")
     elif outcome is Outcome.DRY_RUN and pending:
         said.append("Run again without `dry-run` to apply these migrations.")
     return said

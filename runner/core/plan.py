@@ -53,6 +53,7 @@ def compare(files: Sequence[MigrationFile], applied: Sequence[Applied], order: V
             )
         ),
         applied=tuple(row.version for row in done),
+        order=order,
         findings=tuple(_missing(files, recorded)),
     )
 

@@ -1,11 +1,12 @@
-"""A plain table, as wide as its content."""
+"""A table as plain text, as wide as its content."""
 
-from collections.abc import Sequence
+from runner.core.model import Table
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def as_text(table: Table) -> str:
     """Columns separated by two blanks, headings underlined."""
-    widths = [max(len(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
-    lines = [headings, ["─" * width for width in widths], *rows]
-    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-                     for line in lines)  # fmt: skip
+    widths = [max(len(cell) for cell in column) for column in zip(table.headings, *table.rows, strict=True)]
+    lines = [table.headings, ["─" * width for width in widths], *table.rows]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

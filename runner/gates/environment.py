@@ -13,5 +13,5 @@ def check_environment(claimed: str, recorded: str | None) -> Verdict:
         gate="environment",
         passed=False,
         reason=f"this database is {recorded}, and the run claims to be {claimed}",
-        way_out=f"check that `database-url` names the database of {claimed}, or run with `environment: {recorded}`",
+        way_out=f"check that `database-url` names the database of {claimed}",
     )

@@ -1,27 +1,37 @@
 """The server must be one that can be migrated by this role."""
 
+from dataclasses import replace
+
 from runner.core.model import LedgerState, Target
-from runner.errors import DatabaseUnusable, Finding, InputError
+from runner.errors import DatabaseUnusable, Finding, InputError, Level
 
 OLDEST = 14
 
 
-def check_target(target: Target, schema: str) -> None:
-    """Raises DatabaseUnusable with the missing grant, and InputError when the ledger's place is taken."""
+def check_target(target: Target, schema: str, *, dry_run: bool = False) -> list[Finding]:
+    """Raises DatabaseUnusable with what keeps a run from writing, the grant that is missing for one, and InputError
+    when the ledger's place is taken. A dry run needs to read only: it gets the same as warnings.
+    """
     if target.server_version // 10000 < OLDEST:
         raise DatabaseUnusable(Finding(f"{target.server} is too old", hint=f"PostgreSQL {OLDEST} or later is needed"))
+    check_ledger(target, schema)
+    problems = [*_closed_to_writing(target), *_missing_rights(target, schema)]
+    if problems and not dry_run:
+        raise DatabaseUnusable(*problems)
+    return [replace(problem, level=Level.WARNING) for problem in problems]
+
+
+def _closed_to_writing(target: Target) -> list[Finding]:
     if target.in_recovery:
-        raise DatabaseUnusable(Finding("this server is a standby", hint="`database-url` must name the primary"))
+        return [Finding("this server is a standby", hint="`database-url` must name the primary")]
     if target.read_only:
-        raise DatabaseUnusable(
+        return [
             Finding(
                 f"database {target.database} is read-only for role {target.role}",
                 hint="default_transaction_read_only is on: for the server, the database or the role",
             )
-        )
-    check_ledger(target, schema)
-    if problems := _missing_rights(target, schema):
-        raise DatabaseUnusable(*problems)
+        ]
+    return []
 
 
 def check_ledger(target: Target, schema: str) -> None:
@@ -49,7 +59,14 @@ def _missing_rights(target: Target, schema: str) -> list[Finding]:
                 hint=f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role};",
             )
         ]
-    if target.ledger is not LedgerState.CURRENT and not target.may_create_tables:
+    if target.ledger is LedgerState.CURRENT and not target.may_use_schema:
+        return [
+            Finding(
+                f"role {target.role} may not use the ledger's schema {schema}",
+                hint=f"GRANT USAGE ON SCHEMA {name} TO {role};",
+            )
+        ]
+    if target.ledger is not LedgerState.CURRENT and not (target.may_create_tables and target.may_use_schema):
         return [
             Finding(
                 f"role {target.role} may not create the ledger's tables in schema {schema}",
@@ -64,10 +81,10 @@ def _foreign(target: Target, schema: str) -> Finding:
     from runner.core.ledger import tool_of
 
     return Finding(
-        f"schema {schema} has a table of {tool_of(target.foreign_columns)} where the ledger would stand "
+        f"{schema}.{target.foreign_table} belongs to {tool_of(target.foreign_columns)} "
         f"(columns: {', '.join(target.foreign_columns)})",
-        hint="keep our ledger in a schema of its own with `tracking-schema: db_migrate`; "
-        "what that tool applied is then recorded with a baseline",
+        hint="keep our ledger in a schema of its own with `tracking-schema: db_migrate`; there is no `baseline` yet that "
+        "records what that tool applied, so only files that came after it belong into the folder",
     )
 
 

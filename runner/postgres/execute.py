@@ -4,7 +4,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from runner.core.model import LEDGER_FILE, LedgerState, Migration, StepResult
+from runner.core.model import LedgerState, Migration, StepResult
+from runner.core.naming import LEDGER_FILE
 from runner.errors import Cancelled, DatabaseUnusable, Finding, Level, Outcome
 from runner.postgres.ledger import Ledger
 from runner.postgres.session import Connection, usable

@@ -10,7 +10,6 @@ from runner import __version__
 from runner.core.durations import milliseconds
 from runner.core.ledger import foreign_table, judge
 from runner.core.model import (
-    LEDGER_FILE,
     Applied,
     LedgerRows,
     LedgerState,
@@ -20,6 +19,7 @@ from runner.core.model import (
     StepResult,
     Target,
 )
+from runner.core.naming import LEDGER_FILE
 from runner.postgres.session import Connection, usable
 from runner.resources import PACKAGE, bundled
 
@@ -221,6 +221,7 @@ def read_target(connection: Connection, schema: str) -> Target:
     return Target(
         **{**row, "unwritable": tuple(row["unwritable"])},
         tables=tuple(columns),
+        foreign_table=foreign or "",
         foreign_columns=tuple(sorted(columns[foreign])) if foreign else (),
         ledger=judge(columns, answers=answers) if row["schema_exists"] else LedgerState.ABSENT,
     )

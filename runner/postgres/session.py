@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import conninfo
 
-from runner.core.database_url import DatabaseUrl, shown
-from runner.errors import DatabaseUnusable, Finding
+from runner.core.database_url import SHAPE_HINT, DatabaseUrl, shown
+from runner.errors import DatabaseUnusable, Finding, InputError
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -19,7 +19,8 @@ HINTS = {
     r"password authentication failed|no password supplied": "check user and password of `database-url`",
     r"database \".*\" does not exist": "create the database, or correct its name in `database-url`",
     r"role \".*\" does not exist": "create the role, or correct the user in `database-url`",
-    r"no pg_hba.conf entry|SSL": "see which users, addresses and TLS modes the server accepts; the URL sets `sslmode`",
+    r"not permitted to log in": "ALTER ROLE … LOGIN, or correct the user in `database-url`",
+    r"pg_hba.conf|SSL|sslmode": "see which users, addresses and TLS modes the server accepts; the URL sets `sslmode`",
     r"Connection refused|could not translate|Name or service|timeout|No route|No such file": (
         "is the server up, and reachable from this runner? A container action reaches a service by its label, "
         "as in postgres:5432, never by localhost"
@@ -29,7 +30,7 @@ HINTS = {
 
 
 def connect(url: DatabaseUrl, *, application_name: str) -> Connection:
-    """Open a connection in autocommit. Raises DatabaseUnusable, with what to look at."""
+    """Open a connection in autocommit. Raises DatabaseUnusable with what to look at, InputError for a wrong URL."""
     try:
         given = conninfo.conninfo_to_dict(url.value)
         timeout = given.get("connect_timeout") or CONNECT_TIMEOUT_S
@@ -37,12 +38,11 @@ def connect(url: DatabaseUrl, *, application_name: str) -> Connection:
             url.value, application_name=application_name, connect_timeout=timeout, client_encoding="utf8"
         )
         return psycopg.connect(whole, autocommit=True, prepare_threshold=None)
-    except psycopg.ProgrammingError as error:
-        parameter = re.fullmatch(r"invalid (?:URI query parameter|connection option): ?\"?(\w+)\"?\s*", str(error))
+    except (psycopg.ProgrammingError, UnicodeError) as error:
+        parameter = re.match(r"invalid (?:URI query parameter|connection option):? ?\"(\w+)\"", str(error))
         what = f"the parameter `{parameter[1]}`" if parameter else "its form"
-        raise DatabaseUnusable(
-            Finding(f"database-url: PostgreSQL's client does not understand {what}", hint="take it out of the URL")
-        ) from None
+        hint = "take it out of the URL" if parameter else SHAPE_HINT
+        raise InputError(Finding(f"database-url: PostgreSQL's client does not understand {what}", hint=hint)) from None
     except psycopg.Error as error:
         message = " ".join(str(error).removeprefix("connection failed: ").split())
         hint = next((hint for pattern, hint in HINTS.items() if re.search(pattern, message)), "")

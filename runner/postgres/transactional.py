@@ -11,7 +11,8 @@ from psycopg import sql
 
 from runner.core.durations import milliseconds
 from runner.core.frame import code_frame
-from runner.core.model import LEDGER_FILE, Migration, SourceFile, Statement, StepResult
+from runner.core.model import Migration, SourceFile, Statement, StepResult
+from runner.core.naming import LEDGER_FILE
 from runner.core.split import locate
 from runner.errors import Finding, MigrationFailed
 from runner.postgres.ledger import Ledger
@@ -110,6 +111,7 @@ def _failing_at(source: SourceFile, statement: Statement | None = None) -> Itera
         raise MigrationFailed(_finding(error, source, statement)) from None
 
 
+CANCELLED_BY_HAND = "due to user request"  # shares its code with the statement timeout
 HINTS = {
     "55P03": "somebody held a lock on the table for longer than `lock-timeout`; run again at a quieter moment",
     "57014": "it took longer than `statement-timeout`; a file sets its own with `-- migrate: statement-timeout=30min`",
@@ -133,6 +135,6 @@ def _finding(error: psycopg.Error, source: SourceFile, statement: Statement | No
         line=line,
         column=column,
         frame=code_frame(source.text, line, column) if statement else "",
-        hint=HINTS.get(error.sqlstate or "", ""),
+        hint="" if CANCELLED_BY_HAND in message else HINTS.get(error.sqlstate or "", ""),
         detail="\n".join(f"{name}: {text}" for name, text in said.items() if text),
     )

@@ -65,4 +65,5 @@ def _holder(connection: Connection, key: int) -> str:
         return "it has just ended"
     pid, application, user, address, age = row
     where = f" from {address}" if address else ""
-    return f"{application or 'unnamed'}, role {user}{where}, pid {pid}, connected for {in_words(age)}"
+    since = f", connected for {in_words(age)}" if age is not None else ""  # other roles' sessions may be hidden
+    return f"{application or 'a session'}, role {user}{where}, pid {pid}{since}"

@@ -92,7 +92,7 @@ def test_a_wrong_password_is_told_and_not_shown(db_migrate: CommandLine, databas
 def test_an_unknown_parameter_of_the_url_is_named(db_migrate: CommandLine, database: Database) -> None:
     db_migrate.write(_01_one=ONE)
     ran = db_migrate(DATABASE_URL=database.url.value + "&schema=app")
-    assert ran.exit_code == 6
+    assert ran.exit_code == 2
     assert "does not understand the parameter `schema`" in ran.log
 
 
@@ -232,3 +232,25 @@ def test_an_unknown_version_is_told(db_migrate: CommandLine, database: Database)
     assert ran.exit_code == 2
     assert "there is no migration 07" in ran.log
     assert database.tables() == set()
+
+
+def test_a_role_that_may_only_read_can_still_see_what_would_run(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(_01_one=ONE)
+    assert db_migrate().exit_code == 0
+    db_migrate.write(_02_two="SELECT 2;")
+    database.query("GRANT SELECT ON schema_migrations, migration_environment TO nobody")
+    reader = database.as_role("nobody")
+    ran = db_migrate("--dry-run", DATABASE_URL=reader)
+    assert ran.exit_code == 0
+    assert "! role nobody may not write the ledger" in ran.log
+    assert "1 migration would be applied" in ran.log
+    assert db_migrate(DATABASE_URL=reader).exit_code == 6
+
+
+def test_escapes_that_are_not_text_are_refused_without_showing_them(db_migrate: CommandLine) -> None:
+    db_migrate.write(_01_one=ONE)
+    ran = db_migrate(DATABASE_URL="postgresql://app:topsecret%bbword@127.0.0.1:5432/app", GITHUB_ACTIONS="true")
+    assert ran.exit_code == 2
+    shown = "\n".join(line for line in ran.log.splitlines() if not line.startswith("::add-mask::"))
+    assert "its escapes are not UTF-8" in shown
+    assert "topsecret" not in shown + ran.summary

@@ -15,13 +15,14 @@ SELECT current_database() AS database,
        current_setting('default_transaction_read_only')::bool AS read_only,
        has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
        place.schema IS NOT NULL AS schema_exists,
-       COALESCE(has_schema_privilege(place.schema::oid, 'CREATE')
-                AND has_schema_privilege(place.schema::oid, 'USAGE'), false) AS may_create_tables,
+       COALESCE(has_schema_privilege(place.schema::oid, 'CREATE'), false) AS may_create_tables,
+       COALESCE(has_schema_privilege(place.schema::oid, 'USAGE'), false) AS may_use_schema,
        COALESCE((SELECT jsonb_object_agg(relname, columns) FROM ledger_columns), '{}') AS columns,
        ARRAY(SELECT relname::text FROM ledger_columns
              WHERE NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
-                        AND has_table_privilege(oid, 'UPDATE'))
+                        AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
              ORDER BY relname) AS unwritable,
-       to_regprocedure(format('%%I.get_migration_status()', %(schema)s)) IS NOT NULL
-           AND to_regclass(format('%%I.migration_status_view', %(schema)s)) IS NOT NULL AS answers
+       EXISTS (SELECT FROM pg_proc WHERE pronamespace = place.schema AND proname = 'get_migration_status')
+           AND EXISTS (SELECT FROM pg_class WHERE relnamespace = place.schema AND relname = 'migration_status_view')
+           AS answers
 FROM place
