@@ -83,8 +83,8 @@ def _foreign(target: Target, schema: str) -> Finding:
     return Finding(
         f"{schema}.{target.foreign_table} belongs to {tool_of(target.foreign_columns)} "
         f"(columns: {', '.join(target.foreign_columns)})",
-        hint="keep our ledger in a schema of its own with `tracking-schema: db_migrate`; there is no `baseline` yet that "
-        "records what that tool applied, so only files that came after it belong into the folder",
+        hint="keep our ledger in a schema of its own with `tracking-schema: db_migrate`; there is no `baseline` yet to "
+        "record what that tool applied, so only files that came after it belong into the folder",
     )
 
 
