@@ -1,5 +1,6 @@
 """The command line: every input as a flag, for people at a keyboard. Values stay raw text, judged with all others."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ FLAGS_OF = {
 }
 
 
+ADDRESS = re.compile(r"\S*(?:://|password\s*=)\S*", re.IGNORECASE)
+
+
 class MigrateByDefault(click.Group):
     """A group whose first command may be left out."""
 
@@ -41,7 +45,10 @@ def parse_flags(argv: Sequence[str]) -> dict[str, str] | int:
         click.echo(error.ctx.get_help())
         return 0
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        usage = f"{context.get_usage()}\n\n" if context else ""
+        # The message repeats what was not understood, which may be a URL in the wrong place.
+        click.echo(f"{usage}Error: {ADDRESS.sub('***', error.format_message())}", err=True)
         return 2
     return answer
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from postgast import pg_query_pb2
 
 
+FALSE = frozenset({"false", "off"})
+
+
 class Control(StrEnum):
     """Statements that begin or end a transaction."""
 
@@ -82,7 +85,9 @@ def _is_true(option: "pg_query_pb2.DefElem") -> bool:
         case "boolean":
             return bool(argument.boolean.boolval)
         case "string":
-            return argument.string.sval.lower() not in {"false", "off"}
+            return argument.string.sval.lower() not in FALSE
+        case "type_name":  # what the grammar makes of a word that is not reserved, such as off
+            return argument.type_name.names[-1].string.sval.lower() not in FALSE
         case _:
             return True
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 EMBEDDED = "embedded"
 SCHEMES = ("postgres://", "postgresql://")
 KEYWORD_FORM = re.compile(r"[a-z_]+\s*=")
-KEYWORD_SECRET = re.compile(r"(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:\\.|[^\s\\])+))", re.IGNORECASE)
+KEYWORD_PAIR = re.compile(r"(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:\\.|[^\s\\])+))")
 QUERY_SECRET = re.compile(r"[?&](?:ssl)?password=([^&]*)", re.IGNORECASE)
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 HIGHEST_PORT = 65535
@@ -81,7 +81,8 @@ def secrets_in(text: str) -> list[str]:
     if text == EMBEDDED or not text:
         return []
     found = [text]
-    found += [quoted or plain for quoted, plain in KEYWORD_SECRET.findall(text)]
+    if KEYWORD_FORM.match(text):
+        found += [value for keyword, value in _keywords(text).items() if keyword.lower() in {"password", "sslpassword"}]
     found += QUERY_SECRET.findall(text)
     address = text.partition("://")[2] or ("" if KEYWORD_FORM.match(text) else text)
     userinfo = address.rpartition("@")[0]
@@ -100,7 +101,12 @@ def shown(url: DatabaseUrl) -> str:
     if url.embedded:
         return "an embedded PostgreSQL"
     if KEYWORD_FORM.match(url.value):
-        words = dict(re.findall(r"(host|port|dbname)\s*=\s*'?([^\s']+)", url.value))
+        words = _keywords(url.value)
         return f"{words.get('host', 'localhost')}:{words.get('port', '5432')}/{words.get('dbname', '')}"
     address = url.value.partition("://")[2].partition("?")[0]
     return address.rpartition("@")[2]
+
+
+def _keywords(text: str) -> dict[str, str]:
+    """The pairs of a `keyword=value` string, as written but for the quotes around them."""
+    return {keyword: quoted or plain for keyword, quoted, plain in KEYWORD_PAIR.findall(text)}

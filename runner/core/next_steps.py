@@ -30,5 +30,6 @@ def next_steps(report: Report) -> list[str]:
     elif failed:
         said.append(f"When the cause is mended, run again: the run goes on with {failed.migration.version}.")
     elif outcome is Outcome.DRY_RUN and pending:
-        said.append("Run again without `dry-run` to apply these migrations.")
+        how = "with `dry-run: false`" if report.context.manual else "without `dry-run`"
+        said.append(f"Run again {how} to apply these migrations.")
     return said

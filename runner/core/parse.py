@@ -17,6 +17,7 @@ from runner.errors import Finding, InputError, Level
 
 META_COMMAND = re.compile(r"\s*\\[a-z!?]", re.IGNORECASE)
 COPY_DATA = re.compile(r"\s*COPY\b.*\bFROM\s+STDIN\b", re.IGNORECASE)
+END_OF_DATA = "\\."
 ONE_TRANSACTION = "a migration and its ledger row are one transaction, begun and committed by the runner"
 
 
@@ -92,8 +93,11 @@ def _copy(source: SourceFile, line: int) -> Finding:
 
 def _psql(source: SourceFile) -> Iterator[Finding]:
     """What only psql understands, in a text that the parser does not."""
+    in_data = False  # of a COPY, where a line may begin with a backslash as well
     for number, text in enumerate(source.text.split("\n"), start=1):
-        if META_COMMAND.match(text):
+        if in_data:
+            in_data = text.strip() != END_OF_DATA
+        elif META_COMMAND.match(text):
             yield Finding(
                 f"`{text.split()[0]}` is a command of psql, not SQL",
                 path=source.path,
@@ -101,6 +105,7 @@ def _psql(source: SourceFile) -> Iterator[Finding]:
                 hint="take it out; what it did must be said in SQL",
             )
         elif COPY_DATA.match(text):
+            in_data = True
             yield _copy(source, number)
 
 
