@@ -24,7 +24,7 @@ FLAGS_OF = {
 }
 
 
-ADDRESS = re.compile(r"\S*(?:://|password\s*=)\S*", re.IGNORECASE)
+ADDRESS = re.compile(r"://|password\s*=", re.IGNORECASE)
 
 
 class MigrateByDefault(click.Group):
@@ -47,10 +47,18 @@ def parse_flags(argv: Sequence[str]) -> dict[str, str] | int:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         usage = f"{context.get_usage()}\n\n" if context else ""
-        # The message repeats what was not understood, which may be a URL in the wrong place.
-        click.echo(f"{usage}Error: {ADDRESS.sub('***', error.format_message())}", err=True)
+        click.echo(f"{usage}Error: {_without_addresses(error.format_message(), argv)}", err=True)
         return 2
     return answer
+
+
+def _without_addresses(message: str, argv: Sequence[str]) -> str:
+    """Click repeats what it did not understand, which may be a connection string in the wrong place."""
+    for argument in argv:
+        if ADDRESS.search(argument):
+            for form in (argument, repr(argument)[1:-1]):
+                message = message.replace(form, "***")
+    return message
 
 
 def _group() -> click.Group:

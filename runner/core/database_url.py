@@ -70,7 +70,7 @@ def _check_parts(text: str) -> None:
         port = re.sub(r"^\[[^\]]*\]", "", host).partition(":")[2]
         if port and not (port.isascii() and port.isdecimal() and 0 < int(port) <= HIGHEST_PORT):
             raise MalformedUrl("what follows the host's colon is not a port number", ENCODE_HINT)
-    if "@" in userinfo + path + query or "#" in text or "[" in userinfo or "]" in userinfo:
+    if "@" in userinfo + path + query or "#" in text:
         raise MalformedUrl("user or password contain a character that means something else in a URL", ENCODE_HINT)
     if not hosts and "host=" not in query:
         raise MalformedUrl("it names no host")
