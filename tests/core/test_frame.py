@@ -1,0 +1,50 @@
+"""The lines around a place."""
+
+import pytest
+
+from runner.core.frame import code_frame
+
+TEXT = "one\ntwo\nthree\nfour\nfive\nsix\nseven"
+
+
+def test_shows_two_lines_before_and_after_with_a_caret() -> None:
+    assert code_frame(TEXT, 4, 3) == (
+        "  2 | two\n"  #
+        "  3 | three\n"
+        "> 4 | four\n"
+        "    |   ^\n"
+        "  5 | five\n"
+        "  6 | six"
+    )
+
+
+def test_begins_and_ends_with_the_file() -> None:
+    assert code_frame("only", 1, 1) == "> 1 | only\n    | ^"
+
+
+@pytest.mark.parametrize(("line", "numbers"), [(1, [1, 2, 3]), (2, [1, 2, 3, 4]), (6, [4, 5, 6, 7]), (7, [5, 6, 7])])
+def test_never_leaves_the_file(line: int, numbers: list[int]) -> None:
+    rows = code_frame(TEXT, line, None).split("\n")
+    assert [int(row.strip("> ").split(" | ")[0]) for row in rows] == numbers
+
+
+def test_without_a_column_there_is_no_caret() -> None:
+    assert "^" not in code_frame(TEXT, 4, None)
+
+
+def test_the_caret_stands_under_its_column_behind_tabs() -> None:
+    assert code_frame("\ta\tb", 1, 4) == "> 1 | \ta\tb\n    | \t \t^"
+
+
+def test_aligns_the_numbers_of_lines() -> None:
+    rows = code_frame("\n".join(str(number) for number in range(1, 21)), 10, None).split("\n")
+    assert rows == ["   8 | 8", "   9 | 9", "> 10 | 10", "  11 | 11", "  12 | 12"]
+
+
+def test_cuts_lines_that_are_too_long_and_leaves_out_a_caret_behind_them() -> None:
+    assert code_frame("x" * 1000, 1, 161) == "> 1 | " + "x" * 160
+    assert code_frame("x" * 1000, 1, 160) == "> 1 | " + "x" * 160 + "\n    | " + " " * 159 + "^"
+
+
+def test_a_place_behind_the_end_shows_what_there_is() -> None:
+    assert code_frame("a\nb", 3, 1) == "  1 | a\n  2 | b"

@@ -1,0 +1,141 @@
+"""The files that GitHub's runner reads when the step has ended."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.errors import Outcome
+from runner.github.outputs import CUT, outputs_of, write_outputs, write_summary
+from runner.render import page
+from tests.builders import STEADY, a_plan, a_report, a_step
+from tests.container.workflow_commands import parse_command_file
+
+NOTE = CUT.decode()
+LARGEST_SUMMARY = 1_048_576  # bytes; GitHub drops what is larger, whole
+
+
+def test_tells_what_was_applied_and_what_is_left() -> None:
+    report = a_report(Outcome.FAILED, plan=a_plan([1, 2, 3]), steps=[a_step(1), a_step(2, failure="x")])
+    assert outputs_of(report) == {
+        "outcome": "failed",
+        "applied": '["01"]',
+        "applied-count": "1",
+        "pending": '["02", "03"]',
+        "pending-count": "2",
+        "current-version": "01",
+    }
+
+
+def test_a_run_that_got_nowhere_has_all_outputs_too() -> None:
+    outputs = outputs_of(a_report(Outcome.REFUSED))
+    assert (outputs["outcome"], outputs["applied"], outputs["pending-count"]) == ("refused", "[]", "0")
+    assert outputs.keys() == outputs_of(a_report()).keys()
+
+
+def test_versions_stay_text() -> None:
+    outputs = outputs_of(a_report(plan=a_plan(["007"])))
+    assert json.loads(outputs["pending"]) == ["007"]
+
+
+@STEADY
+@given(st.dictionaries(st.from_regex(r"[a-z][a-z-]{0,9}", fullmatch=True), st.text(), max_size=4))
+def test_the_runner_reads_the_values_that_were_written(values: dict[str, str]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "output"
+        path.touch()
+        write_outputs(path, values)
+        written = parse_command_file(path.read_bytes().decode())
+    assert (written.entries, written.error) == (values, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a\nb", "\n", "ends\n", "outcome=applied", "x\nghadelimiter_0\nevil=1", "a<<EOF\nb\nEOF", "é😀"],
+    ids=["lines", "newline", "newline-at-the-end", "pair", "guessed-delimiter", "heredoc", "not-ascii"],
+)
+def test_no_value_becomes_another_output(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "output"
+    write_outputs(path, {"a": value, "b": "2"})
+    assert parse_command_file(path.read_text()).entries == {"a": value, "b": "2"}
+
+
+def test_no_delimiter_is_used_twice(tmp_path: Path) -> None:
+    path = tmp_path / "output"
+    for _ in range(3):
+        write_outputs(path, {"a": "1", "b": "2"})
+    delimiters = [line.split("<<")[1] for line in path.read_text().split("\n") if "<<" in line]
+    assert len(set(delimiters)) == len(delimiters) == 6
+    assert all(len(delimiter) >= 32 for delimiter in delimiters)
+
+
+def test_outputs_are_added_to_those_that_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "output"
+    path.write_text("before=1\n")
+    write_outputs(path, {"after": "2"})
+    assert parse_command_file(path.read_text()).entries == {"before": "1", "after": "2"}
+
+
+def test_a_summary_is_added_to_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    path.write_text("before\n")
+    write_summary(path, "größe\n")
+    assert path.read_text() == "before\ngröße\n"
+
+
+def test_a_summary_of_the_largest_size_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    write_summary(path, "x" * LARGEST_SUMMARY)
+    assert path.stat().st_size == LARGEST_SUMMARY
+
+
+@pytest.mark.parametrize("line", ["| one | two |\n", "größe 😀\n"], ids=["ascii", "multibyte"])
+def test_a_larger_summary_is_cut_at_the_end_of_a_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "summary"
+    write_summary(path, line * (LARGEST_SUMMARY // len(line.encode()) + 1))
+    text = path.read_text()
+    kept = text.removesuffix(NOTE)
+    assert kept != text
+    assert kept == line * (len(kept) // len(line))
+    assert LARGEST_SUMMARY - 200 < path.stat().st_size <= LARGEST_SUMMARY
+
+
+def test_the_cut_leaves_room_for_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    path.write_text("before\n" * 100_000)
+    write_summary(path, "after\n" * 100_000)
+    assert path.stat().st_size <= LARGEST_SUMMARY
+    assert path.read_text().endswith("after\n" + NOTE)
+
+
+def test_a_summary_without_any_room_left_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    path.write_text("x" * LARGEST_SUMMARY)
+    write_summary(path, "more\n")
+    assert path.stat().st_size == LARGEST_SUMMARY
+
+
+@pytest.mark.parametrize("fence", ["```", "`````"])
+def test_a_cut_inside_of_code_ends_the_code(tmp_path: Path, fence: str) -> None:
+    path = tmp_path / "summary"
+    write_summary(path, f"{fence}sql\n" + "SELECT '``';\n" * (LARGEST_SUMMARY // 10) + f"{fence}\n")
+    assert "<em>The rest was left out" in page(path.read_text(), "x")
+    assert path.stat().st_size <= LARGEST_SUMMARY
+
+
+def test_a_cut_behind_code_opens_none(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    write_summary(
+        path, "````sql\n```\nSELECT 1;\n````\n\n" + ("a long line " * 100 + "\n\n") * (LARGEST_SUMMARY // 1000)
+    )
+    assert "<em>The rest was left out" in page(path.read_text(), "x")
+
+
+def test_a_cut_inside_of_a_fold_ends_the_fold(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    write_summary(path, "<details><summary>x</summary>\n\n" + "| a |\n" * (LARGEST_SUMMARY // 6) + "\n</details>\n")
+    assert path.read_text().endswith("</details>\n" + NOTE)

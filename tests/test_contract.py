@@ -1,0 +1,149 @@
+"""What is promised in several places is the same in each: action.yml, the program, its pages."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runner import __version__
+from runner.config import load
+from runner.errors import Cancelled, Outcome, RunnerError
+from runner.flags import COMMANDS, FLAGS_OF, parse_flags
+from runner.github.outputs import outputs_of
+from runner.inputs import BY_NAME, INPUTS, Given
+from tests.builders import a_report
+
+ROOT = Path(__file__).parent.parent
+ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
+OUTPUTS = list(outputs_of(a_report()))
+COMMANDS_OF_THE_ACTION = [name for name in COMMANDS if name != "demo"]
+EACH_INPUT = pytest.mark.parametrize("name", BY_NAME)
+EACH_PAGE = pytest.mark.parametrize("page", ["README.md", "docs/inputs.md"])
+
+
+def rows(page: str, heading: str) -> dict[str, list[str]]:
+    """The table under a heading: the first cell of each row, without its marks of code, and the cells behind it."""
+    section = (ROOT / page).read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.split("\n") if line.startswith("| `")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return {first.strip("`"): rest for first, *rest in cells}
+
+
+# action.yml
+
+
+def test_the_action_has_the_inputs_of_the_program() -> None:
+    assert list(ACTION["inputs"]) == [known.name for known in INPUTS]
+
+
+@EACH_INPUT
+def test_the_action_describes_an_input_as_the_program_does(name: str) -> None:
+    assert ACTION["inputs"][name]["description"] == BY_NAME[name].help
+
+
+@EACH_INPUT
+def test_the_action_has_the_default_of_the_program(name: str) -> None:
+    known = BY_NAME[name]
+    # GitHub passes a default on as if it had been given: it would hide the variable that stands in.
+    expected = known.default if known.default and not known.variable else None
+    assert ACTION["inputs"][name].get("default") == expected
+
+
+@EACH_INPUT
+def test_an_input_has_no_other_keys(name: str) -> None:
+    assert ACTION["inputs"][name].keys() <= {"description", "default"}
+
+
+def test_the_action_has_the_outputs_of_the_program() -> None:
+    assert list(ACTION["outputs"]) == OUTPUTS
+    assert all(output.keys() == {"description"} for output in ACTION["outputs"].values())
+
+
+def test_the_action_names_every_outcome() -> None:
+    named = re.findall(r"`([a-z-]+)`", ACTION["outputs"]["outcome"]["description"])
+    assert named == list(Outcome)
+
+
+def test_the_action_has_no_expression_not_even_in_a_description() -> None:
+    assert "${{" not in (ROOT / "action.yml").read_text()
+
+
+def test_the_action_is_built_from_its_dockerfile() -> None:
+    assert ACTION["runs"] == {"using": "docker", "image": "Dockerfile"}
+    assert (ROOT / "Dockerfile").is_file()
+
+
+# The command line
+
+
+def test_migrating_takes_every_input_as_a_flag() -> None:
+    argv = [argument for known in INPUTS if known.name != "command" and not known.flag
+            for argument in (f"--{known.name}", "x")]  # fmt: skip
+    flags = [f"--{known.name}" for known in INPUTS if known.flag]
+    assert parse_flags([*argv, *flags]) == {"command": "migrate"} | {
+        known.name: "true" if known.flag else "x" for known in INPUTS if known.name != "command"
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_flags_of_a_command_are_inputs(command: str) -> None:
+    assert set(FLAGS_OF[command]) <= BY_NAME.keys()
+
+
+@pytest.mark.parametrize("command", COMMANDS_OF_THE_ACTION)
+def test_a_command_of_the_command_line_is_one_of_the_action(command: str) -> None:
+    given = {"command": Given(command, "command"), "database-url": Given("embedded", "database-url")}
+    assert load(given, {}, manual=False).command == command
+    assert f"`{command}`" in BY_NAME["command"].help
+
+
+def test_the_package_has_the_version_of_the_program() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
+
+
+# The pages
+
+
+@EACH_PAGE
+def test_a_page_lists_the_inputs_in_their_order(page: str) -> None:
+    assert list(rows(page, "Inputs")) == list(BY_NAME)
+
+
+@EACH_PAGE
+@EACH_INPUT
+def test_a_page_tells_the_default_of_an_input(page: str, name: str) -> None:
+    in_code = re.findall(r"`(.*?)`", rows(page, "Inputs")[name][0])
+    assert in_code == [default for default in [BY_NAME[name].default] if default]
+
+
+@EACH_INPUT
+def test_the_page_of_inputs_tells_the_variable_that_stands_in(name: str) -> None:
+    assert rows("docs/inputs.md", "Inputs")[name][1].strip("`") == (BY_NAME[name].variable or "none")
+
+
+@EACH_PAGE
+def test_a_page_lists_the_outputs_in_their_order(page: str) -> None:
+    assert list(rows(page, "Outputs")) == OUTPUTS
+
+
+@EACH_PAGE
+def test_a_page_names_every_outcome(page: str) -> None:
+    assert all(f"`{outcome}`" in " ".join(rows(page, "Outputs")["outcome"]) for outcome in Outcome)
+
+
+def test_the_page_of_exit_codes_has_those_of_the_program() -> None:
+    outcomes = {int(code): row[0] for code, row in rows_of_exit_codes().items()}
+    assert outcomes == {
+        0: f"{Outcome.APPLIED}, {Outcome.UP_TO_DATE}, {Outcome.DRY_RUN}",
+        **{error.exit_code: error.outcome for error in RunnerError.__subclasses__()},
+        **{Cancelled(name, number).exit_code: Cancelled.outcome for name, number in (("SIGINT", 2), ("SIGTERM", 15))},
+    }
+
+
+def rows_of_exit_codes() -> dict[str, list[str]]:
+    lines = [line for line in (ROOT / "docs/exit-codes.md").read_text().split("\n") if line.startswith("| `")]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    return {first.strip("`"): rest for first, *rest in cells}

@@ -1,0 +1,355 @@
+"""The job summary: the same for the same report, and untrusted text in it is nothing but text.
+
+The files in `golden/` are what GitHub would get. After a change that is meant, renew them with
+`RENEW_GOLDEN=1 .venv/bin/python -m pytest tests/test_render.py`, and look at the difference.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.core.frame import code_frame
+from runner.core.model import Report, StageState, Table
+from runner.core.next_steps import next_steps
+from runner.errors import Finding, Level, Outcome
+from runner.render import page, summary
+from runner.secrets import Scrubber
+from tests.builders import a_migration, a_plan, a_report, a_stage, a_step, a_target, on_github
+
+GOLDEN = Path(__file__).parent / "golden"
+
+USERS = a_migration(
+    1,
+    name="users",
+    sql="-- Migration: Users\n-- Purpose: Who may log in\nCREATE TABLE users (id int);\nCREATE INDEX ON users (id);",
+    down="DROP TABLE users;",
+)
+ORDERS = a_migration(
+    2,
+    name="orders",
+    sql="-- Purpose: What they buy | sell\n-- Breaking: `orders.state` is gone\nALTER TABLE orders DROP COLUMN stat;\n",
+)
+ITEMS = a_migration(3, name="order_items")
+PLAN = replace(a_plan(), pending=(USERS.file, ORDERS.file, ITEMS.file))
+LOOKED = [a_stage("files", "3 in migrations", ms=3), a_stage("connect", "PostgreSQL 17.2, database app", ms=21)]
+BROKEN = Finding(
+    'column "stat" of relation "orders" does not exist (SQLSTATE 42703)',
+    path=ORDERS.file.path,
+    line=3,
+    column=32,
+    frame=code_frame(ORDERS.file.up.text, 3, 32),
+    detail="context: PL/pgSQL function f()",
+    hint="",
+)
+
+
+def finished(outcome: Outcome, exit_code: int = 0, **others: object) -> Report:
+    """A report with what is to be done now."""
+    report = a_report(outcome, exit_code=exit_code, context=on_github(), target=a_target(), **others)
+    return replace(report, next_steps=next_steps(report))
+
+
+REPORTS = {
+    "applied": finished(
+        Outcome.APPLIED,
+        plan=PLAN,
+        migrations=[USERS, ORDERS, ITEMS],
+        stages=[
+            *LOOKED,
+            a_stage("review window", "none in this environment", state=StageState.SKIPPED),
+            a_stage("apply", "3 migrations", ms=1340),
+        ],
+        steps=[a_step(USERS), a_step(ORDERS, duration=timedelta(seconds=75)), a_step(ITEMS, duration=timedelta())],
+        findings=[Finding("the numbering has gaps: 4", level=Level.WARNING, hint="was a file forgotten?")],
+    ),
+    "up-to-date": finished(
+        Outcome.UP_TO_DATE,
+        plan=a_plan(applied=("01", "02", "03")),
+        stages=[*LOOKED, a_stage("apply", "nothing to do", state=StageState.SKIPPED)],
+    ),
+    "dry-run": finished(
+        Outcome.DRY_RUN,
+        plan=replace(PLAN, pending=PLAN.pending[1:], applied=("01",)),
+        migrations=[ORDERS, ITEMS],
+        stages=[*LOOKED, a_stage("apply", "this is a dry run", state=StageState.SKIPPED)],
+    ),
+    "refused": replace(
+        finished(
+            Outcome.REFUSED,
+            2,
+            findings=[
+                Finding("dry-run: `yes` is neither true nor false", hint="write true or false"),
+                Finding("database-url: is missing", hint="give it from a secret"),
+            ],
+        ),
+        target=None,
+    ),
+    "drift": finished(
+        Outcome.REFUSED,
+        4,
+        stages=[*LOOKED, a_stage("plan", "refused", state=StageState.FAILED, ms=1)],
+        findings=[
+            Finding(
+                "Migration 01 checksum mismatch! File has been modified after being applied. This is unsafe.",
+                path=USERS.file.path,
+                line=1,
+                hint="restore the file as it was applied, and put the change into a new migration",
+            )
+        ],
+    ),
+    "failed": finished(
+        Outcome.FAILED,
+        1,
+        plan=PLAN,
+        migrations=[USERS, ORDERS, ITEMS],
+        stages=[*LOOKED, a_stage("apply", "failed", state=StageState.FAILED, ms=31)],
+        steps=[a_step(USERS), a_step(ORDERS, failure=BROKEN)],
+        findings=[BROKEN],
+    ),
+    "cancelled": finished(
+        Outcome.CANCELLED,
+        143,
+        plan=PLAN,
+        migrations=[USERS, ORDERS, ITEMS],
+        stages=[*LOOKED, a_stage("review window", "cancelled", state=StageState.FAILED, ms=4000)],
+        findings=[Finding("cancelled by SIGTERM")],
+    ),
+    "status": finished(
+        Outcome.DRY_RUN,
+        command="status",
+        plan=replace(PLAN, pending=PLAN.pending[2:], applied=("01", "02")),
+        table=Table(
+            headings=("version", "name", "state"),
+            rows=(
+                ("01", "users", "completed"),
+                ("02", "orders", "completed, file modified"),
+                ("03", "items", "pending"),
+            ),
+        ),
+    ),
+    "history": finished(
+        Outcome.UP_TO_DATE, command="history", table=Table(headings=("version", "action", "error"), rows=())
+    ),
+    "on-a-laptop": a_report(plan=a_plan([1]), migrations=[a_migration(1)], steps=[a_step(1)], stages=LOOKED),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_summary_is_that_of_the_golden_file(name: str) -> None:
+    file = GOLDEN / f"{name}.md"
+    rendered = summary(REPORTS[name], str)
+    if os.environ.get("RENEW_GOLDEN"):
+        file.write_text(rendered)
+    assert rendered == file.read_text()
+
+
+def test_there_is_a_golden_file_for_every_report_and_no_other() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.md")} == REPORTS.keys()
+
+
+def test_every_outcome_has_a_golden_file() -> None:
+    assert {report.outcome for report in REPORTS.values()} == set(Outcome)
+
+
+# What a reader of the page sees
+
+
+class Seen(HTMLParser):
+    """The elements of a page and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.links: list[str] = []
+        self._words: list[str] = []
+        self.feed(html.partition("<main>")[2])
+        self.text = " ".join(" ".join(self._words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag != "code":
+            self.elements.append(" ".join([tag, *(f"{name}" for name, _ in attrs if name != "href")]))
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self._words.append(data)
+
+
+def seen(report: Report, scrub: Scrubber | type[str] = str) -> Seen:
+    return Seen(page(summary(report, scrub), "test"))
+
+
+def report_that_says(text: str, *, file: str = "01_x.sql") -> Report:
+    """Untrusted text wherever a run could bring some."""
+    one_line = " ".join(text.split())
+    migration = a_migration(
+        1, sql=f"-- Migration: {one_line}\n-- Purpose: {one_line}\n-- Breaking: {one_line}\nSELECT 1;", name="x"
+    )
+    return a_report(
+        Outcome.FAILED,
+        environment=text,
+        context=on_github(actor=text, ref=text, run_url="", source_url=""),
+        target=a_target(database=text),
+        plan=replace(a_plan(), pending=(migration.file,)),
+        migrations=[migration],
+        steps=[a_step(migration)],
+        stages=[a_stage(text, text)],
+        findings=[
+            Finding(text, path=PurePosixPath("migrations") / file, line=1, hint=text, detail=text, frame=text),
+            Finding(f"the file {text} is odd", level=Level.WARNING, hint=text),
+        ],
+        table=Table(headings=("name", "by"), rows=((text, text), (text, ""))),
+        next_steps=[f"Mend {text} first."],
+    )
+
+
+ELEMENTS = seen(report_that_says("harmless")).elements
+
+HOSTILE = {
+    "bar": "a | b || c",
+    "script": "<script>alert(1)</script>",
+    "image": "<img src=x onerror=alert(1)>",
+    "closing-tags": "</details></td></table><h1>x</h1>",
+    "comment": "<!-- x --> <!--",
+    "mention": "@admin and @org/team",
+    "issue": "#1 and GH-1",
+    "link": "[click](https://evil.example)",
+    "picture": "![x](https://evil.example/x.png)",
+    "reference": "[x]: https://evil.example",
+    "autolink": "<https://evil.example>",
+    "emphasis": "*a* **b** _c_ __d__ ~~e~~",
+    "heading": "# x",
+    "heading-on-the-second-line": "x\n# y",
+    "table-behind-a-blank-line": "x\n\n| a | b |\n|---|---|\n| c | d |",
+    "underline": "x\n===\ny\n---",
+    "fence": "```\nx\n```",
+    "longer-fence": "`````\n# x\n````",
+    "tilde-fence": "~~~\nx\n~~~",
+    "open-backtick": "a ` b",
+    "two-backticks": "a `` b `` c",
+    "code-with-a-bar": "`a | b` | c",
+    "code-with-a-tag": "`<b>x</b>`",
+    "code-with-a-backslash": "`\\` | x",
+    "backslash": "\\<b>x</b> \\| \\",
+    "entity": "&lt;b&gt; &amp; &#60;i&#62;",
+    "quote": "> x",
+    "rule": "***",
+    "template": "{{ report }} {% raw %} {# x #}",
+    "dollar": "$$ x $$ and $a$",
+    "carriage-return": "a\r| b",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_text_makes_no_element(text: str) -> None:
+    assert seen(report_that_says(text)).elements == ELEMENTS
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_text_makes_no_link(text: str) -> None:
+    assert seen(report_that_says(text)).links == []
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_text_is_shown_in_every_place(text: str) -> None:
+    shown = without_marks_of_code(seen(report_that_says(text)).text)
+    harmless = seen(report_that_says("harmless")).text
+    assert shown.count(without_marks_of_code(text)) >= harmless.count("harmless")
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_file_name_is_text(text: str) -> None:
+    name = " ".join(text.replace("/", "-").split())
+    shown = seen(report_that_says("harmless", file=f"01_{name}.sql"))
+    assert (shown.elements, shown.links) == (ELEMENTS, [])
+    assert f"migrations/01_{name}.sql:1" in shown.text
+
+
+def without_marks_of_code(text: str) -> str:
+    """Backticks around a word may make it code; blanks are as the browser shows them."""
+    return " ".join(text.replace("`", " ").split())
+
+
+MARKS = st.text("`|<>*_~[]()!#@&\\{}-+=.1: \nab/\"'$", max_size=25)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(MARKS.map(lambda text: f"a{text}z"))
+def test_no_text_makes_an_element(text: str) -> None:
+    assert seen(report_that_says(text)).elements == ELEMENTS
+
+
+def test_a_command_that_does_not_exist_is_text_as_well() -> None:
+    shown = seen(a_report(Outcome.REFUSED, command="<b>x</b>"))
+    assert "b" not in shown.elements
+
+
+@pytest.mark.parametrize("text", ["a|b", "`a|b` || c"], ids=["code", "code-and-more"])
+def test_a_bar_in_code_is_shown_as_it_is_outside_of_a_table(text: str) -> None:
+    report = a_report(Outcome.REFUSED, findings=[Finding(f"see `{text}`" if "`" not in text else text)])
+    assert "\\" not in seen(report).text
+
+
+def test_sql_with_a_fence_in_it_stays_one_block_of_code() -> None:
+    sql = "SELECT '\n```\n# not a heading\n````\n';"
+    html = page(summary(a_report(Outcome.FAILED, findings=[Finding("x", frame=sql)]), str), "test")
+    assert html.count("<pre>") == 1
+    assert "# not a heading\n````\n';" in html
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("secret", ["s3cret", "S3cr_t!*", "a|b<c>", "x`y`z", "p@ss#1", "back\\slash", "[x](y)", "a&b"])
+def test_a_secret_is_hidden_in_every_place_even_where_it_would_be_escaped(secret: str) -> None:
+    text = f"denied for {secret} there"
+    shown = seen(report_that_says(text), Scrubber([secret])).text
+    assert secret not in shown
+    assert shown.count("denied for *** there") == seen(report_that_says("harmless")).text.count("harmless")
+
+
+# Places
+
+
+@pytest.mark.parametrize(
+    ("finding", "links"),
+    [
+        pytest.param(Finding("x"), [], id="nowhere"),
+        pytest.param(Finding("x", path=PurePosixPath("migrations/01_x.sql")), ["/migrations/01_x.sql"], id="file"),
+        pytest.param(
+            Finding("x", path=PurePosixPath("migrations/01_x.sql"), line=7, column=3),
+            ["/migrations/01_x.sql#L7"],
+            id="line",
+        ),
+        pytest.param(
+            Finding("x", path=PurePosixPath("migrations/01_a (b)#c%d.sql"), line=7),
+            ["/migrations/01_a%20%28b%29%23c%25d.sql#L7"],
+            id="odd-name",
+        ),
+        pytest.param(Finding("x", path=PurePosixPath("/elsewhere/01_x.sql"), line=7), [], id="outside-of-the-checkout"),
+    ],
+)
+def test_a_place_in_the_checkout_is_a_link_into_its_commit(finding: Finding, links: Sequence[str]) -> None:
+    context = on_github(run_url="", source_url="https://github.com/acme/app/blob/0123abc")
+    shown = seen(a_report(Outcome.FAILED, context=context, findings=[finding]))
+    assert shown.links == [f"https://github.com/acme/app/blob/0123abc{link}" for link in links]
+    assert finding.place in shown.text
+
+
+def test_without_a_commit_a_place_is_text() -> None:
+    shown = seen(a_report(Outcome.FAILED, findings=[Finding("x", path=PurePosixPath("migrations/01_x.sql"), line=7)]))
+    assert shown.links == []
+    assert "migrations/01_x.sql:7" in shown.text
+
+
+def test_the_page_names_its_language_and_title() -> None:
+    html = page("## x", "a title")
+    assert html.startswith('<!doctype html>\n<html lang="en">')
+    assert "<title>a title</title>" in html
+    assert "<h2>x</h2>" in html
