@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 NEARLY_PRODUCTION = frozenset({"prod", "prd", "live", "productive", "produktion"})
+LONGEST_NAME = 255  # bytes of a file's name
 REVIEW_DELAY_OF_PRODUCTION = "30s"
 TRUE, FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
 
@@ -172,7 +173,7 @@ def _schema(text: str) -> str:
 
 
 def _version(text: str) -> str:
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NAME):
         raise Wrong(f"`{text}` is not the version of a migration", 'the digits of its file name, quoted: "03"')
     return text
 

@@ -9,6 +9,11 @@ from runner.core.model import MigrationFile, SourceFile
 from runner.core.naming import EXAMPLE, FileName, Kind, VersionOrder, gaps, parse_name, problems_of_order
 from runner.errors import Finding, InputError
 
+UNLISTABLE = {
+    FileNotFoundError: "there is no such folder in the checkout",
+    NotADirectoryError: "it is not a folder",
+}
+
 
 def discover(checkout: Path, folder: PurePosixPath, order: VersionOrder) -> tuple[list[MigrationFile], list[Finding]]:
     """The migrations of a folder of the checkout, in order, and warnings about the set. Raises InputError."""
@@ -46,16 +51,14 @@ def discover(checkout: Path, folder: PurePosixPath, order: VersionOrder) -> tupl
 
 def _names(checkout: Path, folder: PurePosixPath) -> list[FileName | Finding]:
     place = Path(os.path.normpath(checkout / folder))
-    if not place.is_dir():
+    try:
+        entries = sorted(entry.name for entry in place.iterdir())
+    except OSError as error:
+        what = UNLISTABLE.get(type(error), f"it cannot be read: {error.strerror}")
         hint = "check out the repository first (actions/checkout), or correct `migrations-path`"
-        what = "it is not a folder" if place.exists() else "there is no such folder in the checkout"
-        raise InputError(Finding(f"migrations-path: {what}", path=folder, hint=hint))
-    shown = place.relative_to(checkout) if place.is_relative_to(checkout) else place
-    return [
-        _name(PurePosixPath(shown), entry.name)
-        for entry in sorted(place.iterdir())
-        if entry.name.lower().endswith(".sql") and not entry.name.startswith(".")
-    ]
+        raise InputError(Finding(f"migrations-path: {what}", path=folder, hint=hint)) from None
+    shown = PurePosixPath(place.relative_to(checkout) if place.is_relative_to(checkout) else place)
+    return [_name(shown, entry) for entry in entries if entry.lower().endswith(".sql") and not entry.startswith(".")]
 
 
 def _name(folder: PurePosixPath, name: str) -> FileName | Finding:
