@@ -23,7 +23,7 @@ SIGNS = {
     Outcome.FAILED: "❌",
     Outcome.CANCELLED: "🛑",
 }
-MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~@!])")
+MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~@!$])")
 BAR = "\\|"  # in a table a bar ends the cell, even inside of code
 NO_BREAK = "\u00a0"
 FENCE = re.compile(r"`{3,}")
@@ -60,7 +60,7 @@ def _environment(scrub: Callable[[str], str]) -> "Environment":
         "prose": lambda value: _prose(scrub(str(value))),
         "cell": lambda value: _prose(scrub(str(value)), bar=BAR),
         "fenced": lambda value, language="": _fenced(scrub(value), language),
-        "place": _place,
+        "place": lambda finding, context: scrub(_place(finding, context)),
         "took": _took,
     }
     environment.globals |= {"headline": headline, "sign": lambda report: SIGNS[report.outcome]}

@@ -348,6 +348,10 @@ def test_without_a_commit_a_place_is_text() -> None:
     assert "migrations/01_x.sql:7" in shown.text
 
 
+def test_the_summarys_own_elements_are_elements() -> None:
+    assert {"h2", "h3", "table", "pre", "strong", "br", "details", "summary", "sub", "ol", "ul"} <= set(ELEMENTS)
+
+
 def test_the_page_names_its_language_and_title() -> None:
     html = page("## x", "a title")
     assert html.startswith('<!doctype html>\n<html lang="en">')

@@ -8,7 +8,8 @@ EMBEDDED = "embedded"
 SCHEMES = ("postgres://", "postgresql://")
 KEYWORD_FORM = re.compile(r"[a-z_]+\s*=")
 KEYWORD_PAIR = re.compile(r"(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:\\.|[^\s\\])+))")
-QUERY_SECRET = re.compile(r"[?&](?:ssl)?password=([^&]*)", re.IGNORECASE)
+SECRET_KEYWORDS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key"})
+QUERY_SECRET = re.compile(rf"[?&](?:{'|'.join(sorted(SECRET_KEYWORDS))})=([^&]*)", re.IGNORECASE)
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 HIGHEST_PORT = 65535
 SHORTEST_FRAGMENT = 4  # shorter pieces of a malformed URL would mask half of the log
@@ -82,7 +83,7 @@ def secrets_in(text: str) -> list[str]:
         return []
     found = [text]
     if KEYWORD_FORM.match(text):
-        found += [value for keyword, value in _keywords(text).items() if keyword.lower() in {"password", "sslpassword"}]
+        found += [value for keyword, value in _keywords(text).items() if keyword.lower() in SECRET_KEYWORDS]
     found += QUERY_SECRET.findall(text)
     address = text.partition("://")[2] or ("" if KEYWORD_FORM.match(text) else text)
     userinfo = address.rpartition("@")[0]

@@ -32,9 +32,10 @@ def milliseconds(duration: timedelta) -> int:
 
 def in_words(duration: timedelta) -> str:
     """Short, for people: `0 ms`, `340 ms`, `2.1 s`, `3 min 05 s`."""
-    seconds = duration.total_seconds()
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    ms = milliseconds(duration)
+    if ms < 1000:
+        return f"{ms} ms"
+    if ms < 59_950:
+        return f"{ms / 1000:.1f} s"
+    minutes, seconds = divmod(round(ms / 1000), 60)
+    return f"{minutes} min {seconds:02d} s"

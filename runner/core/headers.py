@@ -27,7 +27,7 @@ def parse_headers(text: str, path: PurePosixPath) -> tuple[Headers, list[Finding
         elif directive := DIRECTIVE.fullmatch(line):
             name, _, value = (part.strip() for part in directive[1].partition("="))
             duration = parse_duration(value)
-            if name in TIMEOUTS and duration is not None:
+            if name in TIMEOUTS and duration is not None and name not in timeouts:
                 timeouts[name] = duration
             else:
                 findings.append(_refusal(name, value, path, number))
@@ -42,6 +42,8 @@ def parse_headers(text: str, path: PurePosixPath) -> tuple[Headers, list[Finding
 
 
 def _refusal(name: str, value: str, path: PurePosixPath, line: int) -> Finding:
+    if name in TIMEOUTS and parse_duration(value) is not None:
+        return Finding(f"`{name}` is said twice", path=path, line=line, hint="keep one of the two")
     if name in TIMEOUTS:
         return Finding(f"`{value}` is not a duration for {name}", path=path, line=line, hint=DURATION_HINT)
     if name == "no-transaction" and not value:

@@ -12,6 +12,9 @@ def headline(report: Report) -> str:
             return f"{counted(applied)} applied to {report.environment}"
         case Outcome.UP_TO_DATE | Outcome.DRY_RUN if report.command != "migrate":
             return _standing(report)
+        case Outcome.UP_TO_DATE if report.plan and report.plan.later:
+            left = counted(len(report.plan.later))
+            return f"{report.environment} is up to date with the version asked for, {left} left for later"
         case Outcome.UP_TO_DATE:
             return f"{report.environment} is up to date"
         case Outcome.DRY_RUN:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runner.core.model import Applied, MigrationFile, Plan
-from runner.core.naming import VersionOrder
+from runner.core.naming import LEDGER_FILE, VersionOrder
 from runner.errors import Drift, Finding, InputError, Level, Refused
 
 KNOWN_SHOWN = 10
@@ -31,7 +31,11 @@ def make_plan(files: Sequence[MigrationFile], applied: Sequence[Applied], policy
     key = policy.version_order.key
     plan = compare(files, applied, policy.version_order)
     wanted, later = _up_to(policy, files, plan.pending)
-    late = [file for file in wanted if plan.applied and key(file.version) < key(plan.current_version)]
+    late = [
+        file
+        for file in wanted
+        if plan.applied and key(file.version) < key(plan.current_version) and file.path.name != LEDGER_FILE
+    ]
     if late and not policy.allow_out_of_order:
         raise Refused(*(_out_of_order(file, plan.current_version) for file in late))
     return replace(

@@ -5,7 +5,7 @@ actions/toolkit. The runner reads `::name::` at the start of a line and the old 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from runner.errors import Finding, Level
 
@@ -21,7 +21,7 @@ def command(name: str, message: str, **properties: str) -> str:
     return f"::{name}{' ' if listed else ''}{listed}::{_escape(message)}"
 
 
-def annotations(findings: Iterable[Finding]) -> list[str]:
+def annotations(findings: Collection[Finding]) -> list[str]:
     """The findings as annotations on their places: as many of a level as GitHub keeps, the rest counted."""
     lines = []
     for level in Level:

@@ -198,3 +198,12 @@ def test_knows_the_password_of_a_keyword_string(password: str) -> None:
 def test_embedded_is_a_wish_and_no_address() -> None:
     assert DatabaseUrl(value="embedded").embedded
     assert not parse_database_url("postgres://embedded").embedded
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgres://u@h/d?oauth_client_secret=hush1234", "host=h oauth_client_secret=hush1234"],
+    ids=["url", "keywords"],
+)
+def test_a_secret_of_oauth_is_one_as_well(url: str) -> None:
+    assert "hush1234" in secrets_in(url)

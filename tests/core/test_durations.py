@@ -30,6 +30,8 @@ from runner.core.durations import in_words, milliseconds, parse_duration
         pytest.param("1h30m", None, id="two-units"),
         pytest.param("٣s", None, id="digits-that-are-not-ascii"),
         pytest.param("5s\n5s", None, id="two-lines"),
+        (timedelta(microseconds=999_700), "1.0 s"),
+        (timedelta(seconds=59.97), "1 min 00 s"),
     ],
 )
 def test_reads_durations(text: str, duration: timedelta | None) -> None:

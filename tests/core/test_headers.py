@@ -139,3 +139,8 @@ def test_counts_the_lines_of_a_block_comment() -> None:
 )
 def test_elsewhere_a_directive_is_a_comment_like_any_other(text: str) -> None:
     assert headers(text) == Headers()
+
+
+def test_refuses_a_directive_that_is_said_twice() -> None:
+    repeated = finding("-- migrate: lock-timeout=1s\n-- migrate: lock-timeout=2s\nSELECT 1;")
+    assert (repeated.line, repeated.message) == (2, "`lock-timeout` is said twice")

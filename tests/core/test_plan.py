@@ -218,3 +218,8 @@ def test_what_runs_is_what_the_ledger_lacks_in_order(present: set[int], done: se
     plan = plan_of(shuffled, rows(*done), allow_out_of_order=True)
     assert pending(plan) == [version_text(number) for number in sorted(present - done)]
     assert plan.applied == tuple(version_text(number) for number in sorted(done))
+
+
+def test_a_ledger_file_of_the_users_own_may_come_late() -> None:
+    found = [a_migration_file("00", name="migration_state_tracking"), *files(1)]
+    assert pending(make_plan(found, rows(1), PlanPolicy())) == ["00"]

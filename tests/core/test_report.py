@@ -194,3 +194,8 @@ def test_a_run_that_was_cancelled_on_the_way_goes_on_where_it_stopped() -> None:
         "Applied by this run, and staying: 01.",
         "Run again to go on with 02.",
     ]
+
+
+def test_the_headline_says_that_something_was_left_for_later() -> None:
+    report = a_report(Outcome.UP_TO_DATE, plan=a_plan(applied=("01",), later=("02",)))
+    assert headline(report) == "staging is up to date with the version asked for, 1 migration left for later"
