@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+DEMO := $(VENV)/ready-to-run
 
 .PHONY: demo test check format lock pictures clean
 
-demo: $(READY) ## the example through the whole flow, on a throw-away PostgreSQL
+demo: $(DEMO) ## the example through the whole flow, on a throw-away PostgreSQL
 	$(BIN)/python -m runner demo
 
 test: $(READY) ## all tests; those of the container need a Docker engine
@@ -18,6 +19,7 @@ check: $(READY) ## format, lint, types, action.yml
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows examples/knowledge-workspace/.github/workflows/*.yml
+	$(BIN)/python -m pytest tests/test_contract.py tests/test_rooms.py
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -34,12 +36,21 @@ pictures: demo ## docs/pictures, from a real run; needs Chromium
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links --quiet
 
+define MAKE_VENV
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or later is needed; name one with: make PYTHON=python3.13" >&2; exit 1; }
+$(PYTHON) -m venv $(VENV)
+endef
+
 $(READY): requirements-dev.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or later is needed; name one with: make PYTHON=python3.13" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(MAKE_VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@touch $(READY)
+	@touch $(READY) $(DEMO)
+
+$(DEMO): requirements.lock
+	$(MAKE_VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $(DEMO)
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache

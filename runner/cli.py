@@ -23,13 +23,15 @@ from runner.github.workflow_commands import add_mask, annotations
 from runner.inputs import BY_NAME, Given, gather, unknown
 from runner.secrets import Scrubber
 
-LAST_WORD = 5  # seconds from the first signal to the end
+PATIENCE = 3  # seconds that the server gets to roll back after a signal
+LAST_WORD = 1.5  # seconds after that to tell what is known; GitHub's runner kills after 10
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 STYLES = {Outcome.APPLIED: "bold green", Outcome.UP_TO_DATE: "bold green", Outcome.DRY_RUN: "bold cyan"}
 
 
 def main() -> NoReturn:
     """Run the program and exit. Without arguments, as in the container, only the environment is read."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     for number in SIGNALS:  # as PID 1 of a container a process has no default actions: a cancelled job would go on
         signal.signal(number, _cancel)
     try:
@@ -54,7 +56,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
         return demo(run)
     given = gather(flags, environ)
-    scrub = Scrubber(secrets_in(given["database-url"].text.strip()) if "database-url" in given else ())
+    scrub = Scrubber(_secrets(given, environ))
     console = open_console(scrub=scrub)
     if _on_github(environ):
         for secret in scrub.secrets:
@@ -70,7 +72,10 @@ def _run(
 ) -> Report:
     """Run the command, whatever happens, and account for it."""
     context = run_context(environ)
-    named = {name: given[name].text if name in given else BY_NAME[name].default for name in ("command", "environment")}
+    named = {
+        name: given[name].text.strip() if name in given else BY_NAME[name].default
+        for name in ("command", "environment")
+    }
     journal = Journal(named["command"], named["environment"], context)
     journal.on_stage = console.stage
     exit_code = 0
@@ -136,24 +141,48 @@ def _perform(
                 )
 
 
+def _secrets(given: Mapping[str, Given], environ: Mapping[str, str]) -> list[str]:
+    """What must not be printed: the parts of the URL, and the password that libpq takes from the environment."""
+    url = given["database-url"].text.strip() if "database-url" in given else ""
+    return [*secrets_in(url), environ.get("PGPASSWORD", "")]
+
+
 def _tell(report: Report, console: Console, scrub: Callable[[str], str], environ: Mapping[str, str]) -> None:
-    """The last lines of the log, and what GitHub shows: annotations, summary, outputs."""
-    console.findings(sorted(report.findings, key=lambda finding: finding.level is not Level.WARNING))
+    """What GitHub shows, and the last lines of the log. What cannot be written does not change how the run ended."""
+    unwritten = [*_write_outputs(report, environ), *_write_summary(report, scrub, environ)]
+    findings = [*report.findings, *unwritten]
+    console.findings(sorted(findings, key=lambda finding: finding.level is not Level.WARNING))
     for step in report.next_steps:
         console.say(f"→ {step}")
     console.say(headline(report), STYLES.get(report.outcome, "bold red"))
     if _on_github(environ):
-        for line in annotations(report.findings):
+        for line in annotations(findings):
             console.command(line)
+
+
+def _write_outputs(report: Report, environ: Mapping[str, str]) -> Iterator[Finding]:
+    if path := environ.get("GITHUB_OUTPUT"):
+        from runner.github.outputs import outputs_of, write_outputs
+
+        try:
+            write_outputs(Path(path), outputs_of(report))
+        except OSError as error:
+            yield _unwritten("the outputs", error)
+
+
+def _write_summary(report: Report, scrub: Callable[[str], str], environ: Mapping[str, str]) -> Iterator[Finding]:
     if path := environ.get("GITHUB_STEP_SUMMARY"):
         from runner.github.outputs import write_summary
         from runner.render import summary
 
-        write_summary(Path(path), summary(report, scrub))
-    if path := environ.get("GITHUB_OUTPUT"):
-        from runner.github.outputs import outputs_of, write_outputs
+        try:
+            write_summary(Path(path), summary(report, scrub))
+        except OSError as error:
+            yield _unwritten("the job summary", error)
 
-        write_outputs(Path(path), outputs_of(report))
+
+def _unwritten(what: str, error: OSError) -> Finding:
+    return Finding(f"{what} could not be written: {error.strerror}", level=Level.WARNING)
 
 
 def _on_github(environ: Mapping[str, str]) -> bool:
@@ -163,18 +192,28 @@ def _on_github(environ: Mapping[str, str]) -> bool:
 def _cancel(number: int, _: FrameType | None) -> NoReturn:
     for other in SIGNALS:  # the next one, which GitHub's runner sends after 7.5 s, must not disturb the last word
         signal.signal(other, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))  # and nothing may hold it up
-    signal.alarm(LAST_WORD)
-    raise Cancelled(signal.Signals(number).name, number)
+    cancelled = Cancelled(signal.Signals(number).name, number)
+
+    def insist(*_: object) -> NoReturn:
+        """The server does not answer: leave it, and tell what is known."""
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(cancelled.exit_code))
+        raise cancelled
+
+    signal.signal(signal.SIGALRM, insist)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE, LAST_WORD)
+    raise cancelled
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """The run is over: a signal that comes while it is being told is too late, and dropped."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    if signal.getitimer(signal.ITIMER_REAL)[0]:  # told in good time, but not for ever
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         while signal.sigpending() & SIGNALS:
             signal.sigwait(SIGNALS)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -121,6 +121,11 @@ class _Reader:
         if given is None:
             return None
         try:
+            given.text.encode()
+        except UnicodeEncodeError:
+            self.problems.append(Finding(f"{given.source}: it is not UTF-8", hint="write it as text"))
+            return None
+        try:
             return parse(given.text.strip())
         except Wrong as wrong:
             self.problems.append(Finding(f"{given.source}: {wrong}", hint=wrong.hint))

@@ -1,8 +1,10 @@
 """The account of a run while it goes on: plain lines in a pipe or CI, colour and a live clock in a terminal."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runner.core.durations import in_words
@@ -75,8 +77,11 @@ class Console:
                 self.say(f"    → {finding.hint}", "bold")
 
     def _write(self, text: str, style: str) -> None:  # noqa: ARG002 - a stream has no style
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+        except BrokenPipeError:  # nobody reads any more: the run goes on without a word
+            self._stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
 
 
 class TerminalConsole(Console):

@@ -19,7 +19,7 @@ from runner.gates.environment import check_environment
 from runner.gates.health import check_target
 from runner.postgres.execute import Execution, apply
 from runner.postgres.ledger import Ledger, survey
-from runner.postgres.session import Connection
+from runner.postgres.session import Connection, usable
 from runner.postgres.transactional import Timeouts
 from runner.postgres.watcher import Mutex, take_mutex
 from runner.workspace import discover
@@ -211,7 +211,8 @@ def _apply(execution: Execution, journal: Journal, console: Console, target: Tar
 def _verify(journal: Journal, worker: Connection, ledger: Ledger) -> None:
     """Read the ledger back: what the run says is what the database says."""
     with journal.stage("verify") as tell:
-        recorded = {row.version: row for row in ledger.rows(worker).applied}
+        with usable(worker):
+            recorded = {row.version: row for row in ledger.rows(worker).applied}
         wrong = [
             Finding(f"the ledger does not have migration {migration.version} as completed", path=migration.file.path)
             for migration in journal.migrations

@@ -9,7 +9,6 @@ SCHEMES = ("postgres://", "postgresql://")
 KEYWORD_FORM = re.compile(r"[a-z_]+\s*=")
 KEYWORD_PAIR = re.compile(r"(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:\\.|[^\s\\])+))")
 SECRET_KEYWORDS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key"})
-QUERY_SECRET = re.compile(rf"[?&](?:{'|'.join(sorted(SECRET_KEYWORDS))})=([^&]*)", re.IGNORECASE)
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 HIGHEST_PORT = 65535
 SHORTEST_FRAGMENT = 4  # shorter pieces of a malformed URL would mask half of the log
@@ -73,7 +72,7 @@ def _check_parts(text: str) -> None:
             raise MalformedUrl("what follows the host's colon is not a port number", ENCODE_HINT)
     if "@" in userinfo + path + query or "#" in text:
         raise MalformedUrl("user or password contain a character that means something else in a URL", ENCODE_HINT)
-    if not hosts and "host=" not in query:
+    if not hosts and not re.search(r"(?:^|&)(?:host|hostaddr|service)=", query):
         raise MalformedUrl("it names no host")
 
 
@@ -84,7 +83,10 @@ def secrets_in(text: str) -> list[str]:
     found = [text]
     if KEYWORD_FORM.match(text):
         found += [value for keyword, value in _keywords(text).items() if keyword.lower() in SECRET_KEYWORDS]
-    found += QUERY_SECRET.findall(text)
+    for pair in text.partition("?")[2].split("&"):
+        keyword, _, value = pair.partition("=")
+        if unquote(keyword).lower() in SECRET_KEYWORDS:
+            found.append(value)
     address = text.partition("://")[2] or ("" if KEYWORD_FORM.match(text) else text)
     userinfo = address.rpartition("@")[0]
     if password := userinfo.partition(":")[2]:

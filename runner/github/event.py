@@ -16,10 +16,10 @@ def run_context(environ: Mapping[str, str]) -> RunContext:
     server = environ.get("GITHUB_SERVER_URL", "https://github.com")
     return RunContext(
         run_id=str(uuid.uuid4()),
-        actor=environ.get("GITHUB_ACTOR") or environ.get("USER") or "unknown",
+        actor=_readable(environ.get("GITHUB_ACTOR") or environ.get("USER") or "unknown"),
         triggering_actor=environ.get("GITHUB_TRIGGERING_ACTOR", ""),
         repository=repository,
-        ref=environ.get("GITHUB_REF", ""),
+        ref=_readable(environ.get("GITHUB_REF", "")),
         sha=environ.get("GITHUB_SHA", ""),
         run_url=f"{server}/{repository}/actions/runs/{run}" if repository and run else "",
         source_url=f"{server}/{repository}/blob/{environ['GITHUB_SHA']}"
@@ -28,3 +28,8 @@ def run_context(environ: Mapping[str, str]) -> RunContext:
         run_attempt=int(attempt) if attempt.isdecimal() else None,
         event=environ.get("GITHUB_EVENT_NAME", ""),
     )
+
+
+def _readable(text: str) -> str:
+    """Without the bytes that are no text, which a database could not store."""
+    return text.encode(errors="replace").decode()

@@ -3,15 +3,19 @@
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 
 from runner.core.model import LedgerState, Migration, StepResult
 from runner.core.naming import LEDGER_FILE
 from runner.errors import Cancelled, DatabaseUnusable, Finding, Level, Outcome
 from runner.postgres.ledger import Ledger
-from runner.postgres.session import Connection, usable
+from runner.postgres.session import Connection, reset, usable
 from runner.postgres.transactional import Timeouts, run_transactional
 from runner.postgres.watcher import Mutex
 
+T = TypeVar("T")
+
+NOT_OURS = "the ledger no longer has this migration as one of this run: another run, or a migration, changed it"
 UNTOLD = "the ledger could not be told: its row still says running, and the next run settles that"
 
 
@@ -49,15 +53,14 @@ def apply(
             yield replace(step, failure=step.failure.scrubbed(execution.scrub))
             return
         yield step
-        with usable():
-            worker.execute("DISCARD ALL")
+        reset(worker)
     elif ledger_state is not LedgerState.CURRENT:
-        with usable(), worker.transaction():
+        with usable(worker), worker.transaction():
             ledger.install(worker)
-    with usable():
-        ledger.begin_run(worker, [migration.file for migration in waiting])
     outcome = Outcome.FAILED
     try:
+        with usable(worker):
+            ledger.begin_run(worker, [migration.file for migration in waiting])
         for migration in waiting:
             execution.starting(migration)
             step, cancelled = _run_recorded(execution, migration)
@@ -66,9 +69,7 @@ def apply(
                 raise cancelled
             if step.failure:
                 return
-            # What a file set for its session must not reach the next one; the mutex lives in another session.
-            with usable():
-                worker.execute("DISCARD ALL")
+            reset(worker)
         outcome = Outcome.APPLIED
     except (Cancelled, GeneratorExit):
         outcome = Outcome.CANCELLED
@@ -79,13 +80,15 @@ def apply(
 
 def _run_recorded(execution: Execution, migration: Migration) -> tuple[StepResult, Cancelled | None]:
     """Run one migration and see to it that the ledger knows how it ended."""
+    worker, ledger = execution.worker, execution.ledger
     cancelled = None
-    with usable():
-        execution.ledger.mark_running(execution.worker, migration)
     try:
-        step = run_transactional(
-            execution.worker, execution.ledger, migration, mutex=execution.mutex, timeouts=execution.timeouts
-        )
+        with usable(worker):
+            owned = ledger.mark_running(worker, migration)
+        if not owned:
+            failure = Finding(NOT_OURS, path=migration.file.path, hint="look at the ledger, and run again")
+            return StepResult(migration=migration, duration=timedelta(), failure=failure), None
+        step = run_transactional(worker, ledger, migration, mutex=execution.mutex, timeouts=execution.timeouts)
     except Cancelled as error:
         cancelled = error
         failure = Finding(str(error), path=migration.file.path)
@@ -96,8 +99,15 @@ def _run_recorded(execution: Execution, migration: Migration) -> tuple[StepResul
 
 
 def _end_run(execution: Execution, outcome: Outcome) -> None:
-    try:
+    def write() -> None:
         _with_live_connection(execution, lambda connection: execution.ledger.end_run(connection, outcome))
+
+    try:
+        try:
+            write()
+        except Cancelled:  # it came just now, and no second one will
+            write()
+            raise
     except DatabaseUnusable as error:
         execution.warn(Finding(f"the end of this run could not be recorded: {error}", level=Level.WARNING))
 
@@ -105,21 +115,25 @@ def _end_run(execution: Execution, outcome: Outcome) -> None:
 def _record_failure(execution: Execution, step: StepResult, failure: Finding) -> StepResult:
     """Write a failure to the ledger; returns what is true."""
     step = replace(step, failure=failure)
+    lost = execution.worker.closed
+
+    def record(connection: Connection) -> bool:
+        """Whether the migration completed after all: the answer to COMMIT was lost, the commit was not."""
+        recorded = execution.ledger.record_failed(connection, step, str(failure))
+        return not recorded and lost and execution.ledger.completed_by_this_run(connection, step.migration)
+
     try:
-        recorded = _with_live_connection(
-            execution, lambda connection: execution.ledger.record_failed(connection, step, str(failure))
-        )
+        completed = _with_live_connection(execution, record)
     except DatabaseUnusable:
         detail = "\n".join(filter(None, (failure.detail, UNTOLD)))
         return replace(step, failure=replace(failure, detail=detail))
-    # The ledger has it as completed: the answer to COMMIT was lost, the commit was not.
-    return step if recorded else replace(step, failure=None)
+    return replace(step, failure=None) if completed else step
 
 
-def _with_live_connection(execution: Execution, write: Callable[[Connection], object]) -> object:
-    """Write through the worker's connection, or through a new one when that is lost. Raises DatabaseUnusable."""
-    with usable():
-        if not execution.worker.closed:
-            return write(execution.worker)
-        with execution.reconnect() as fresh:
-            return write(fresh)
+def _with_live_connection(execution: Execution, use: Callable[[Connection], T]) -> T:
+    """Use the worker's connection, or a new one when that is lost. Raises DatabaseUnusable."""
+    if not execution.worker.closed:
+        with usable(execution.worker):
+            return use(execution.worker)
+    with execution.reconnect() as fresh, usable(fresh):
+        return use(fresh)

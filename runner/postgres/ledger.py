@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
+import psycopg
 from psycopg import rows, sql
 
 from runner import __version__
@@ -24,6 +25,7 @@ from runner.postgres.session import Connection, usable
 from runner.resources import PACKAGE, bundled
 
 TABLES = ["schema_migrations", "migration_history", "migration_runs", "migration_environment"]
+CODECS = {"UTF8": "utf-8", "SQL_ASCII": "utf-8", "LATIN1": "latin-1", "LATIN9": "iso8859-15", "WIN1252": "cp1252"}
 LARGEST_BODY = 1024 * 1024  # bytes of SQL that the ledger keeps of a file
 
 ROWS: LiteralString = """
@@ -38,14 +40,18 @@ BEGIN_RUN: LiteralString = """
     INSERT INTO {schema}.migration_runs
         (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
          runner_version, server_version, wal_start)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, current_setting('server_version'), pg_current_wal_lsn())"""
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, current_setting('server_version'), %s::pg_lsn)"""
 END_RUN: LiteralString = """
     UPDATE {schema}.migration_runs
-    SET finished_at = clock_timestamp(), wal_end = pg_current_wal_lsn(), outcome = %s WHERE run_id = %s"""
+    SET finished_at = clock_timestamp(), wal_end = %s::pg_lsn, outcome = %s WHERE run_id = %s"""
 RECORD_ENVIRONMENT: LiteralString = """
     INSERT INTO {schema}.migration_environment (environment) VALUES (%s) ON CONFLICT DO NOTHING"""
 FORGET_PENDING: LiteralString = """
-    DELETE FROM {schema}.schema_migrations WHERE status = 'pending' AND version <> ALL (%s)"""
+    DELETE FROM {schema}.schema_migrations
+    WHERE version <> ALL (%(versions)s::text[]) AND (
+        status IN ('pending', 'running')
+        OR status = 'failed'
+           AND ltrim(version, '0') = ANY (SELECT ltrim(planned, '0') FROM unnest(%(versions)s::text[]) AS planned))"""
 ANNOUNCE: LiteralString = """
     INSERT INTO {schema}.schema_migrations (version, name, checksum, status, applied_at, run_id)
     SELECT version, name, checksum, 'pending', NULL, %s
@@ -55,7 +61,8 @@ ANNOUNCE: LiteralString = """
         error_message = NULL, execution_time_ms = NULL, run_id = excluded.run_id
     WHERE schema_migrations.status <> 'completed'"""
 MARK_RUNNING: LiteralString = """
-    UPDATE {schema}.schema_migrations SET status = 'running' WHERE version = %s AND status <> 'completed'"""
+    UPDATE {schema}.schema_migrations SET status = 'running'
+    WHERE version = %s AND status <> 'completed' AND run_id = %s"""
 RECORD_COMPLETED: LiteralString = """
     WITH recorded AS (
         INSERT INTO {schema}.schema_migrations
@@ -85,13 +92,17 @@ RECORD_FAILED: LiteralString = """
         UPDATE {schema}.schema_migrations
         SET status = 'failed', error_message = %(error)s, execution_time_ms = %(ms)s, applied_by = %(actor)s,
             applied_at = NULL, transactional = true, statements_total = %(statements)s, statements_done = 0
-        WHERE version = %(version)s AND status <> 'completed'
+        WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s
         RETURNING version)
     INSERT INTO {schema}.migration_history
         (id, version, action, executed_at, execution_time_ms, status, error_message, executed_by, environment, run_id)
     SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), %(ms)s, 'failed', %(error)s, %(actor)s,
            %(environment)s, %(run_id)s
     FROM recorded"""
+
+COMPLETED_BY: LiteralString = """
+    SELECT FROM {schema}.schema_migrations WHERE version = %s AND status = 'completed' AND run_id = %s"""
+WAL_POSITION = "SELECT pg_current_wal_lsn()::text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +143,7 @@ class Ledger:
 
     def history(self, connection: Connection, limit: int) -> list[HistoryEntry]:
         """The last entries of the history, the newest first."""
-        with connection.cursor(row_factory=rows.class_row(HistoryEntry)) as cursor:
+        with usable(connection), connection.cursor(row_factory=rows.class_row(HistoryEntry)) as cursor:
             return cursor.execute(self._sql(HISTORY), [limit]).fetchall()
 
     def install(self, connection: Connection) -> None:
@@ -148,29 +159,39 @@ class Ledger:
     def begin_run(self, connection: Connection, planned: Sequence[MigrationFile]) -> None:
         """Write the run and what it plans, visible to everybody from here on."""
         context = self.context
+        position = _wal_position(connection)
         with connection.pipeline(), connection.transaction():
             connection.execute(
                 self._sql(BEGIN_RUN),
                 [context.run_id, "migrate", self.environment, context.actor, context.triggering_actor,
-                 context.repository, context.ref, context.sha, context.run_url, context.run_attempt, __version__],
+                 context.repository, context.ref, context.sha, context.run_url, context.run_attempt, __version__,
+                 position],
             )  # fmt: skip
             connection.execute(self._sql(RECORD_ENVIRONMENT), [self.environment])
             versions = [file.version for file in planned]
-            connection.execute(self._sql(FORGET_PENDING), [versions])
+            connection.execute(self._sql(FORGET_PENDING), {"versions": versions})
             connection.execute(
                 self._sql(ANNOUNCE),
-                [context.run_id, versions, [file.name for file in planned], [file.checksum for file in planned]],
+                [
+                    context.run_id,
+                    versions,
+                    [_stored(connection, file.name) for file in planned],
+                    [file.checksum for file in planned],
+                ],
             )
 
     def end_run(self, connection: Connection, outcome: str) -> None:
         """Write how the run ended."""
-        connection.execute(self._sql(END_RUN), [outcome, self.context.run_id])
+        connection.execute(self._sql(END_RUN), [_wal_position(connection), outcome, self.context.run_id])
 
-    def mark_running(self, connection: Connection, migration: Migration) -> None:
-        """Show that this migration is under way. Not flushed: losing the mark in a crash costs nothing."""
+    def mark_running(self, connection: Connection, migration: Migration) -> bool:
+        """Show that this migration is under way; False when the row is not this run's any more. Not flushed: losing
+        the mark in a crash costs nothing.
+        """
         with connection.pipeline(), connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = off")
-            connection.execute(self._sql(MARK_RUNNING), [migration.version])
+            marked = connection.execute(self._sql(MARK_RUNNING), [migration.version, self.context.run_id])
+        return marked.rowcount == 1
 
     def record_completed(self, connection: Connection, step: StepResult, *, mutex: int, holder: int) -> bool:
         """Write row and history of a migration, inside its own transaction; False, and nothing written, when the
@@ -181,10 +202,10 @@ class Ledger:
             self._sql(RECORD_COMPLETED),
             {
                 **self._common(step),
-                "name": file.name,
+                "name": _stored(connection, file.name),
                 "checksum": file.checksum,
-                "body": _kept(file.up.text),
-                "down_body": _kept(file.down.text) if file.down else None,
+                "body": _kept(connection, file.up.text),
+                "down_body": _kept(connection, file.down.text) if file.down else None,
                 "mutex": mutex,
                 "holder": holder,
             },
@@ -192,8 +213,13 @@ class Ledger:
         return cursor.rowcount == 1
 
     def record_failed(self, connection: Connection, step: StepResult, error: str) -> bool:
-        """Write the failure of a migration that was rolled back; False when the ledger says that it completed."""
-        return connection.execute(self._sql(RECORD_FAILED), {**self._common(step), "error": error}).rowcount == 1
+        """Write the failure of a migration that was rolled back; False when its row is not this run's to write."""
+        given = {**self._common(step), "error": _stored(connection, error)}
+        return connection.execute(self._sql(RECORD_FAILED), given).rowcount == 1
+
+    def completed_by_this_run(self, connection: Connection, migration: Migration) -> bool:
+        """Whether the ledger has the migration as completed by this run."""
+        return connection.execute(self._sql(COMPLETED_BY), [migration.version, self.context.run_id]).rowcount == 1
 
     def _common(self, step: StepResult) -> dict[str, Any]:
         return {
@@ -206,8 +232,31 @@ class Ledger:
         }
 
 
-def _kept(text: str) -> str | None:
-    return text if len(text.encode()) <= LARGEST_BODY else None
+def _codec(connection: Connection) -> str:
+    """What the database can hold, as Python names it; for the rarer encodings no more than ASCII."""
+    return CODECS.get(connection.info.parameter_status("server_encoding") or "", "ascii")
+
+
+def _stored(connection: Connection, text: str) -> str:
+    """The text as the database can hold it."""
+    codec = _codec(connection)
+    return text.encode(codec, "replace").decode(codec)
+
+
+def _kept(connection: Connection, text: str) -> str | None:
+    """The text of a file, unless it is too large to keep or cannot be held as it is."""
+    return text if len(text.encode()) <= LARGEST_BODY and _stored(connection, text) == text else None
+
+
+def _wal_position(connection: Connection) -> str | None:
+    """Where the write-ahead log stands; None where the server does not say it, as some hosted ones do not."""
+    try:
+        row = connection.execute(WAL_POSITION).fetchone()
+    except psycopg.Error:
+        if connection.closed:
+            raise
+        return None
+    return row[0] if row else None
 
 
 def read_target(connection: Connection, schema: str) -> Target:
@@ -235,11 +284,13 @@ def survey(
     """
     connection.read_only = True
     try:
-        with usable(), connection.transaction():
+        with usable(connection), connection.transaction():
+            connection.execute("SET LOCAL row_security = off")  # a policy must not hide the ledger from its reader
             target = read_target(connection, ledger.schema)
             fit(target)
             if target.ledger is LedgerState.ABSENT:
                 return target, LedgerRows()
             return target, ledger.rows(connection, whole=whole, environment="migration_environment" in target.tables)
     finally:
-        connection.read_only = None
+        if not connection.closed:
+            connection.read_only = None

@@ -19,7 +19,8 @@ from runner.postgres.ledger import Ledger
 from runner.postgres.session import Connection
 from runner.postgres.watcher import Mutex
 
-IDLE_IN_TRANSACTION = timedelta(minutes=1)  # a runner that vanished must not leave its locks behind
+BOOLEAN = 16  # the type's object identifier
+LONGEST_SAYING = 4096  # characters of each thing that the server says of an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,6 @@ def _limit(connection: Connection, timeouts: Timeouts, migration: Migration) -> 
     limits = {
         "lock_timeout": headers.lock_timeout if headers.lock_timeout is not None else timeouts.lock,
         "statement_timeout": headers.statement_timeout if headers.statement_timeout is not None else timeouts.statement,
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
     }
     settings = [
         sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(milliseconds(limit)))
@@ -81,12 +81,15 @@ def _check(connection: Connection, migration: Migration, statement: Statement) -
     assert migration.file.check is not None  # noqa: S101 - checks come from that file
     source = migration.file.check
     with _failing_at(source, statement):
-        cursor = connection.execute(statement.sql.encode())
-    rows = cursor.fetchall() if cursor.description else []
-    wrong = next((number for number, row in enumerate(rows, start=1) if row[0] is not True), None)
-    if rows and wrong is None:
+        result = connection.execute(statement.sql.encode()).pgresult
+    assert result is not None  # noqa: S101 - a statement that did not raise has one
+    first_is_boolean = result.nfields > 0 and result.ftype(0) == BOOLEAN
+    wrong = next(
+        (row + 1 for row in range(result.ntuples) if not (first_is_boolean and result.get_value(row, 0) == b"t")), None
+    )
+    if result.ntuples and wrong is None:
         return
-    what = f"row {wrong} does not begin with true" if rows else "it returned no row"
+    what = f"row {wrong} does not begin with true" if result.ntuples else "it returned no row"
     raise MigrationFailed(
         Finding(f"the check of migration {migration.version} failed: {what}", path=source.path, line=statement.line,
                 column=statement.column, hint="every row of a check must begin with true",
@@ -126,7 +129,7 @@ def _finding(error: psycopg.Error, source: SourceFile, statement: Statement | No
     column = statement.column if statement else None
     if statement and diagnosis.statement_position:
         line, column = locate(statement, int(diagnosis.statement_position))
-    message = diagnosis.message_primary or " ".join(str(error).split())
+    message = _bounded(diagnosis.message_primary or " ".join(str(error).split()))
     code = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
     said = {"detail": diagnosis.message_detail, "hint": diagnosis.message_hint, "context": diagnosis.context}
     return Finding(
@@ -136,5 +139,9 @@ def _finding(error: psycopg.Error, source: SourceFile, statement: Statement | No
         column=column,
         frame=code_frame(source.text, line, column) if statement else "",
         hint="" if CANCELLED_BY_HAND in message else HINTS.get(error.sqlstate or "", ""),
-        detail="\n".join(f"{name}: {text}" for name, text in said.items() if text),
+        detail="\n".join(f"{name}: {_bounded(text)}" for name, text in said.items() if text),
     )
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= LONGEST_SAYING else text[:LONGEST_SAYING] + " … (cut)"

@@ -8,13 +8,12 @@ from datetime import timedelta
 
 from runner.core.durations import in_words
 from runner.errors import Finding, MutexHeld
-from runner.postgres.session import Connection
+from runner.postgres.session import Connection, usable
 
 POLL = timedelta(milliseconds=250)
 REMIND = timedelta(seconds=10)
 
-# A server that ends idle sessions must not end the one that holds the mutex.
-TRY = "SELECT pg_try_advisory_lock(%s), set_config('idle_session_timeout', '0', false)"
+TRY = "SELECT pg_try_advisory_lock(%s)"
 HOLDER = """
     SELECT a.pid, a.application_name, a.usename, a.client_addr::text, now() - a.backend_start
     FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
@@ -43,7 +42,7 @@ def take_mutex(connection: Connection, schema: str, *, wait: timedelta, tell: Ca
     key = mutex_key(schema)
     started = time.monotonic()
     told_at = None
-    while connection.execute(TRY, [key]).fetchone() != (True, "0"):
+    while not _try(connection, key):
         waited = timedelta(seconds=time.monotonic() - started)
         if waited >= wait:
             raise MutexHeld(
@@ -59,8 +58,14 @@ def take_mutex(connection: Connection, schema: str, *, wait: timedelta, tell: Ca
     return Mutex(key=key, holder=connection.info.backend_pid)
 
 
+def _try(connection: Connection, key: int) -> bool:
+    with usable(connection):
+        return connection.execute(TRY, [key]).fetchone() == (True,)
+
+
 def _holder(connection: Connection, key: int) -> str:
-    row = connection.execute(HOLDER, [key]).fetchone()
+    with usable(connection):
+        row = connection.execute(HOLDER, [key]).fetchone()
     if row is None:
         return "it has just ended"
     pid, application, user, address, age = row

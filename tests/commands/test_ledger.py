@@ -102,3 +102,9 @@ def test_keeps_the_text_of_a_migration_up_to_a_mebibyte(db_migrate: CommandLine,
     assert db_migrate().exit_code == 0
     kept = database.value("SELECT length(body) FROM schema_migrations")
     assert kept == (size if size <= 1024 * 1024 else None)
+
+
+def test_a_ledger_file_of_the_users_own_may_be_the_only_one(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(_00_migration_state_tracking=USERS_COLUMNS)
+    assert db_migrate().exit_code == 0
+    assert database.query("SELECT version, status FROM schema_migrations") == [("00", "completed")]

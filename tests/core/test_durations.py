@@ -30,8 +30,6 @@ from runner.core.durations import in_words, milliseconds, parse_duration
         pytest.param("1h30m", None, id="two-units"),
         pytest.param("٣s", None, id="digits-that-are-not-ascii"),
         pytest.param("5s\n5s", None, id="two-lines"),
-        (timedelta(microseconds=999_700), "1.0 s"),
-        (timedelta(seconds=59.97), "1 min 00 s"),
     ],
 )
 def test_reads_durations(text: str, duration: timedelta | None) -> None:
@@ -57,8 +55,10 @@ def test_counts_milliseconds(duration: timedelta, count: int) -> None:
         (timedelta(seconds=60), "1 min 00 s"),
         (timedelta(seconds=185), "3 min 05 s"),
         (timedelta(hours=2), "120 min 00 s"),
+        (timedelta(microseconds=999_700), "1.0 s"),
+        (timedelta(seconds=59.97), "1 min 00 s"),
     ],
-    ids=["zero", "milliseconds", "one-second", "seconds", "one-minute", "minutes", "hours"],
+    ids=["zero", "milliseconds", "one-second", "seconds", "one-minute", "minutes", "hours", "to-second", "to-minute"],
 )
 def test_tells_durations(duration: timedelta, words: str) -> None:
     assert in_words(duration) == words
