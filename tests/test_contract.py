@@ -1,7 +1,9 @@
 """What is promised in several places is the same in each: action.yml, the program, its pages."""
 
+import ast
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from runner.inputs import BY_NAME, INPUTS, Given
 from tests.builders import a_report
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "runner"
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 OUTPUTS = list(outputs_of(a_report()))
 COMMANDS_OF_THE_ACTION = [name for name in COMMANDS if name != "demo"]
@@ -147,3 +150,26 @@ def rows_of_exit_codes() -> dict[str, list[str]]:
     lines = [line for line in (ROOT / "docs/exit-codes.md").read_text().split("\n") if line.startswith("| `")]
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     return {first.strip("`"): rest for first, *rest in cells}
+
+
+def messages() -> Sequence[object]:
+    """The longest literal part of every message that the program can give, by where it is written."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Finding", "Wrong", "MalformedUrl"}:
+                text = node.args[0] if node.args else None
+                parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+                literal = [
+                    part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                ]
+                if literal:
+                    longest = max(literal, key=len).strip(" :;,`(")
+                    found.append(pytest.param(longest, id=f"{path.relative_to(PACKAGE)}:{node.lineno}"))
+    return found
+
+
+@pytest.mark.parametrize("message", messages())
+def test_the_troubleshooting_page_knows_every_message(message: str) -> None:
+    page = " ".join((ROOT / "docs" / "troubleshooting.md").read_text().split())
+    assert message in page.replace("\\|", "|")

@@ -397,4 +397,4 @@ def test_a_server_that_does_not_answer_is_left_within_five_seconds(db_migrate: C
         finally:
             os.kill(backend, signal.SIGCONT)
     assert process.returncode == 143
-    assert "✓ mutex" in log
+    assert "cancelled by SIGTERM" in log
