@@ -13,9 +13,8 @@ def next_steps(report: Report) -> list[str]:
     failed = next((step for step in report.steps if not step.completed), None)
     said = []
     if failed:
-        said.append(
-            f"Nothing of migration {failed.migration.version} remains in the database: PostgreSQL rolled it back."
-        )
+        what = f"What this run did in migration {failed.migration.version}"
+        said.append(f"{what} was rolled back by PostgreSQL: nothing of it remains.")
     if outcome is Outcome.CANCELLED and not report.steps:
         said.append("The run was cancelled before a migration was executed.")
     if outcome in {Outcome.FAILED, Outcome.CANCELLED} and done:

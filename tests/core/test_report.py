@@ -9,7 +9,7 @@ from runner.core.next_steps import next_steps
 from runner.errors import Outcome
 from tests.builders import a_migration, a_plan, a_report, a_step, a_target, on_github
 
-ROLLED_BACK = "Nothing of migration 02 remains in the database: PostgreSQL rolled it back."
+ROLLED_BACK = "What this run did in migration 02 was rolled back by PostgreSQL: nothing of it remains."
 
 
 def stopped_at_two(outcome: Outcome, **others: object) -> Report:
@@ -166,7 +166,7 @@ def test_a_failure_says_what_was_undone_what_stays_and_how_to_go_on() -> None:
 def test_a_failure_of_the_first_migration_leaves_nothing_to_undo() -> None:
     report = a_report(Outcome.FAILED, plan=a_plan([1]), steps=[a_step(1, failure="x")])
     assert [step.split(":")[0] for step in next_steps(report)] == [
-        "Nothing of migration 01 remains in the database",
+        "What this run did in migration 01 was rolled back by PostgreSQL",
         "When the cause is mended, run again",
     ]
 
