@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from runner.core.model import LedgerState, Migration, StepResult
 from runner.core.naming import LEDGER_FILE
-from runner.errors import Cancelled, DatabaseUnusable, Finding, Level, Outcome
+from runner.errors import Cancelled, DatabaseUnusable, Finding, Level, MigrationFailed, Outcome
 from runner.postgres.ledger import Ledger
 from runner.postgres.session import Connection, reset, usable
 from runner.postgres.transactional import Timeouts, run_transactional
@@ -79,15 +79,16 @@ def apply(
 
 
 def _run_recorded(execution: Execution, migration: Migration) -> tuple[StepResult, Cancelled | None]:
-    """Run one migration and see to it that the ledger knows how it ended."""
+    """Run one migration and see to it that the ledger knows how it ended. Raises MigrationFailed, without running it,
+    when its row is not this run's any more.
+    """
     worker, ledger = execution.worker, execution.ledger
     cancelled = None
     try:
         with usable(worker):
             owned = ledger.mark_running(worker, migration)
         if not owned:
-            failure = Finding(NOT_OURS, path=migration.file.path, hint="look at the ledger, and run again")
-            return StepResult(migration=migration, duration=timedelta(), failure=failure), None
+            raise MigrationFailed(Finding(NOT_OURS, path=migration.file.path, hint="look at the ledger, and run again"))
         step = run_transactional(worker, ledger, migration, mutex=execution.mutex, timeouts=execution.timeouts)
     except Cancelled as error:
         cancelled = error

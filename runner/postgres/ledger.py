@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
@@ -22,6 +23,7 @@ from runner.core.model import (
 )
 from runner.core.naming import LEDGER_FILE
 from runner.postgres.session import Connection, usable
+from runner.postgres.watcher import HELD_KEY
 from runner.resources import PACKAGE, bundled
 
 TABLES = ["schema_migrations", "migration_history", "migration_runs", "migration_environment"]
@@ -70,11 +72,7 @@ RECORD_COMPLETED: LiteralString = """
              statements_total, statements_done, body, down_body, run_id)
         SELECT %(version)s, %(name)s, %(checksum)s, 'completed', clock_timestamp(), %(ms)s, %(actor)s, true,
                %(statements)s, %(statements)s, %(body)s, %(down_body)s, %(run_id)s
-        WHERE EXISTS (
-            SELECT FROM pg_locks
-            WHERE locktype = 'advisory' AND granted AND pid = %(holder)s AND objsubid = 1
-              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-              AND (classid::bigint << 32) | objid::bigint = %(mutex)s)
+        WHERE EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
         ON CONFLICT (version) DO UPDATE
         SET name = excluded.name, checksum = excluded.checksum, status = excluded.status,
             applied_at = excluded.applied_at, execution_time_ms = excluded.execution_time_ms, error_message = NULL,
@@ -99,7 +97,6 @@ RECORD_FAILED: LiteralString = """
     SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), %(ms)s, 'failed', %(error)s, %(actor)s,
            %(environment)s, %(run_id)s
     FROM recorded"""
-
 COMPLETED_BY: LiteralString = """
     SELECT FROM {schema}.schema_migrations WHERE version = %s AND status = 'completed' AND run_id = %s"""
 WAL_POSITION = "SELECT pg_current_wal_lsn()::text"
@@ -109,7 +106,7 @@ WAL_POSITION = "SELECT pg_current_wal_lsn()::text"
 class HistoryEntry:
     """A row of `migration_history`, as people read it."""
 
-    executed_at: Any
+    executed_at: datetime
     version: str
     action: str
     status: str
@@ -128,7 +125,7 @@ class Ledger:
     environment: str
 
     def _sql(self, query: LiteralString) -> sql.Composed:
-        return sql.SQL(query).format(schema=sql.Identifier(self.schema))
+        return sql.SQL(query).format(schema=sql.Identifier(self.schema), held_key=HELD_KEY)
 
     def rows(self, connection: Connection, *, whole: bool = False, environment: bool = True) -> LedgerRows:
         """What the ledger holds; with `whole` also when, by whom and how each migration was applied. Without
@@ -279,12 +276,12 @@ def read_target(connection: Connection, schema: str) -> Target:
 def survey(
     connection: Connection, ledger: Ledger, *, fit: Callable[[Target], None], whole: bool = False
 ) -> tuple[Target, LedgerRows]:
-    """Target and ledger in one read-only transaction, which the server enforces; two round trips. `fit` raises when
-    the target is not one to read the ledger of.
+    """Target and ledger in one read-only transaction, which the server enforces. `fit` raises when the target is not
+    one to read the ledger of.
     """
     connection.read_only = True
     try:
-        with usable(connection), connection.transaction():
+        with usable(connection), connection.pipeline(), connection.transaction():
             connection.execute("SET LOCAL row_security = off")  # a policy must not hide the ledger from its reader
             target = read_target(connection, ledger.schema)
             fit(target)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from psycopg import sql
+
 from runner.core.durations import in_words
 from runner.errors import Finding, MutexHeld
 from runner.postgres.session import Connection, usable
@@ -14,12 +16,15 @@ POLL = timedelta(milliseconds=250)
 REMIND = timedelta(seconds=10)
 
 TRY = "SELECT pg_try_advisory_lock(%s)"
-HOLDER = """
-    SELECT a.pid, a.application_name, a.usename, a.client_addr::text, now() - a.backend_start
-    FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND (l.classid::bigint << 32) | l.objid::bigint = %s"""
+# The key of a row of pg_locks that is an advisory lock held in this database, as pg_try_advisory_lock(bigint) takes it:
+# https://www.postgresql.org/docs/current/view-pg-locks.html
+HELD_KEY = sql.SQL("""
+    locktype = 'advisory' AND granted AND objsubid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (classid::bigint << 32) | objid::bigint""")
+HOLDER = sql.SQL("""
+    SELECT pid, application_name, usename, client_addr::text, now() - backend_start
+    FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE {held_key} = %s""").format(held_key=HELD_KEY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
