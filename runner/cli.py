@@ -62,7 +62,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         for secret in scrub.secrets:
             console.command(add_mask(secret))
     report = _run(given, environ, console, scrub)
-    with _undisturbed():
+    with _undisturbed(report.exit_code):
         _tell(report, console, scrub, environ)
     return report.exit_code
 
@@ -112,7 +112,7 @@ def _perform(
     config: Config, journal: Journal, console: Console, scrub: Callable[[str], str], checkout: Path
 ) -> Outcome:
     """Open the edges and hand them to the command."""
-    from runner.postgres.session import connect
+    from runner.postgres.session import Connection, connect
 
     with ExitStack() as stack:
         url = config.database
@@ -121,7 +121,7 @@ def _perform(
 
             url = stack.enter_context(embedded_server()).url()
 
-        def open_connection(part: str):  # type: ignore[no-untyped-def]
+        def open_connection(part: str) -> Connection:
             return connect(url, application_name=f"db-migrate {part} {journal.context.run_id[:8]}")
 
         match config.command:
@@ -205,11 +205,11 @@ def _cancel(number: int, _: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _undisturbed(exit_code: int) -> Iterator[None]:
     """The run is over: a signal that comes while it is being told is too late, and dropped."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     if signal.getitimer(signal.ITIMER_REAL)[0]:  # told in good time, but not for ever
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(exit_code))
     try:
         yield
     finally:

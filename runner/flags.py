@@ -22,8 +22,6 @@ FLAGS_OF = {
     "history": tuple(name for name in READING if name not in {"migrations-path", "version-order"}),
     "demo": (),
 }
-
-
 ADDRESS = re.compile(r"://|password\s*=", re.IGNORECASE)
 
 

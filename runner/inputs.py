@@ -59,7 +59,7 @@ class Given:
     """A value as somebody wrote it, and where."""
 
     text: str
-    source: str  # for messages: "--lock-timeout", "the input `lock-timeout`", "the variable DATABASE_URL"
+    source: str  # for messages: the flag "--lock-timeout", the input "lock-timeout", the variable "DATABASE_URL"
 
 
 def gather(flags: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, Given]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from runner.core.ledger import tool_of
 from runner.core.model import LedgerState, Target
 from runner.errors import DatabaseUnusable, Finding, InputError, Level
 
@@ -78,8 +79,6 @@ def _missing_rights(target: Target, schema: str) -> list[Finding]:
 
 
 def _foreign(target: Target, schema: str) -> Finding:
-    from runner.core.ledger import tool_of
-
     return Finding(
         f"{schema}.{target.foreign_table} belongs to {tool_of(target.foreign_columns)} "
         f"(columns: {', '.join(target.foreign_columns)})",
