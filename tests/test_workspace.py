@@ -9,7 +9,7 @@ from runner.core.checksum import checksum
 from runner.core.model import MigrationFile
 from runner.core.naming import VersionOrder
 from runner.errors import Finding, InputError, Level
-from runner.workspace import discover
+from runner.workspace import AT_ONCE, discover
 
 FOLDER = PurePosixPath("migrations")
 
@@ -50,7 +50,7 @@ def test_finds_migrations_with_their_down_and_check_files_in_order(folder: Path)
     write(folder, _02_b="SELECT 2;", _01_a="SELECT 1;", _01_a__down="SELECT -1;", _01_a__check="SELECT true;")
     first, second = found(folder)
     assert (first.version, first.name, str(first.path)) == ("01", "a", "migrations/01_a.sql")
-    assert (first.up.text, first.checksum) == ("SELECT 1;", checksum("SELECT 1;"))
+    assert (first.up.text, first.checksum) == ("SELECT 1;", checksum(b"SELECT 1;"))
     assert first.down is not None
     assert first.check is not None
     assert (first.down.text, first.check.text) == ("SELECT -1;", "SELECT true;")
@@ -67,7 +67,7 @@ def test_follows_the_order_that_was_chosen(folder: Path) -> None:
 def test_byte_order_mark_and_windows_line_ends_make_no_difference(folder: Path) -> None:
     write(folder, _01_a=b"SELECT 1;\nSELECT 2;\n", _02_b=b"\xef\xbb\xbfSELECT 1;\r\nSELECT 2;\r\n")
     unix, windows = found(folder)
-    assert windows.up.text == "SELECT 1;\nSELECT 2;\n"
+    assert windows.up.data == b"SELECT 1;\nSELECT 2;\n"
     assert windows.checksum == unix.checksum
 
 
@@ -194,6 +194,22 @@ def test_refuses_a_file_that_is_not_utf_8_at_its_line(folder: Path, data: bytes,
     write(folder, _01_a=data)
     finding = refusal(folder)
     assert (finding.message, finding.line, finding.hint) == (message, line, "save it as UTF-8")
+
+
+@pytest.mark.parametrize("behind", range(-4, 2))
+def test_finds_what_is_not_utf_8_in_a_large_file(folder: Path, behind: int) -> None:
+    before = b"-- " + b"x" * (AT_ONCE + behind - 4) + b"\n"
+    write(folder, _01_a=before + "ü€😀".encode() * 3 + b"\xe2\x82")
+    finding = refusal(folder)
+    wrong = len(before) + len("ü€😀".encode()) * 3
+    assert (finding.message, finding.line) == (f"the file is not UTF-8 (byte {wrong + 1} is 0xe2)", 2)
+
+
+@pytest.mark.parametrize("behind", range(-4, 2))
+def test_characters_on_the_border_of_two_pieces_are_characters(folder: Path, behind: int) -> None:
+    text = "-- " + "x" * (AT_ONCE + behind - 4) + "\n" + "ü€😀" * 3
+    write(folder, _01_a=text)
+    assert found(folder)[0].up.text == text
 
 
 def test_refuses_a_nul_byte_at_its_line(folder: Path) -> None:

@@ -1,15 +1,44 @@
-"""The digest that tells whether an applied file was changed."""
+"""The two digests of a file: one tells that it was changed, the other whether that changes what it does."""
 
 import hashlib
 
-BYTE_ORDER_MARK = "\ufeff"
+from runner.core.split import CutKind, SplitError, split
+from runner.core.syntax import Unreadable, tokens_between
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BETWEEN = b"\0"  # no SQL text has one
+AT_ONCE = 64 * 1024  # bytes of a file that are taken apart at once, so that a large one needs little memory
 
 
-def normalise(text: str) -> str:
+def normalise(data: bytes) -> bytes:
     """The text that counts: no byte order mark, line ends as LF, whatever editor or checkout wrote the file."""
-    return text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n")
+    return data.removeprefix(BYTE_ORDER_MARK).replace(b"\r\n", b"\n")
 
 
-def checksum(text: str) -> str:
+def checksum(data: bytes) -> str:
     """SHA-256, hex, of the normalised text."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(data).hexdigest()
+
+
+def sql_digest(data: bytes) -> str | None:
+    """SHA-256, hex, of the tokens as PostgreSQL's scanner (libpg_query) reads them, each with a NUL behind it: comments
+    and layout do not change it. None for a text that the scanner does not read.
+    """
+    digest = hashlib.sha256()
+    begin = 0
+    try:
+        for cut in split(data):
+            if cut.kind is not CutKind.STATEMENT:  # the scanner would take it for something else
+                return None
+            if cut.end - begin > AT_ONCE:
+                _add(digest, data, begin, cut.start)
+                begin = cut.start
+        _add(digest, data, begin, len(data))
+    except (SplitError, Unreadable):
+        return None
+    return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", data: bytes, start: int, end: int) -> None:
+    for group in tokens_between(data, start, end, at_once=AT_ONCE):
+        digest.update(b"".join(token + BETWEEN for token in group))

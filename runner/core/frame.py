@@ -4,16 +4,31 @@ AROUND = 2  # lines before and after
 WIDEST = 160  # characters of a line
 
 
-def code_frame(text: str, line: int, column: int | None) -> str:
+def code_frame(data: bytes, line: int, column: int | None) -> str:
     """Up to five numbered lines, with a caret under the column. Lines and columns count from 1."""
-    lines = text.rstrip("\n").split("\n")
-    first, last = max(line - AROUND, 1), min(line + AROUND, len(lines))
-    width = len(str(last))
+    first = max(line - AROUND, 1)
+    lines = _lines(data, first, line + AROUND)
+    width = len(str(first + len(lines) - 1))
     shown = []
-    for number in range(first, last + 1):
-        code = lines[number - 1]
+    for number, code in enumerate(lines, start=first):
         shown.append(f"{'>' if number == line else ' '} {number:>{width}} | {code[:WIDEST]}".rstrip())
         if number == line and column is not None and column <= WIDEST:
             indent = "".join("\t" if character == "\t" else " " for character in code[: column - 1])
             shown.append(f"  {' ' * width} | {indent}^")
     return "\n".join(shown)
+
+
+def _lines(data: bytes, first: int, last: int) -> list[str]:
+    """These lines of a text, which may be too large to be cut into all of its lines."""
+    start = 0
+    for _ in range(first - 1):
+        start = data.find(b"\n", start) + 1
+        if not start:
+            return []
+    end = start
+    for _ in range(last - first + 1):
+        end = data.find(b"\n", end) + 1
+        if not end:
+            end = len(data)
+            break
+    return data[start:end].decode(errors="replace").rstrip("\n").split("\n")

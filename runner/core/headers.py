@@ -6,20 +6,24 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from runner.core.durations import DURATION_HINT, parse_duration
-from runner.core.model import Headers
+from runner.core.model import Headers, SourceFile
 from runner.errors import Finding
 
 NOTE = re.compile(r"--\s*(Migration|Purpose|Breaking)\s*:\s*(.*?)\s*", re.IGNORECASE)
-DIRECTIVE = re.compile(r"--\s*migrate\s*:\s*(.*?)\s*", re.IGNORECASE)
+DIRECTIVE = re.compile(r"--\s*migrate\s*:\s*(?!(?:up|down)\b)(.*?)\s*", re.IGNORECASE)  # those two are dbmate's
 TIMEOUTS = frozenset({"lock-timeout", "statement-timeout"})
-KNOWN = "lock-timeout=2s, statement-timeout=30min"
+KNOWN = "no-transaction, lock-timeout=2s, statement-timeout=30min"
+NO_TRANSACTION = "no-transaction"
+LONGEST = 256 * 1024  # bytes in which a header must end
 BLOCK_MARKS = re.compile(r"/\*|\*/|\S")  # a block comment's ends, or any other text
 
 
-def parse_headers(text: str, path: PurePosixPath) -> tuple[Headers, list[Finding]]:
+def parse_headers(source: SourceFile) -> tuple[Headers, list[Finding]]:
     """Read the comment lines before the first statement. Unknown directives are findings, never ignored."""
+    path, text = source.path, source.data[:LONGEST].decode(errors="ignore")
     notes: dict[str, str] = {}
     timeouts: dict[str, timedelta] = {}
+    no_transaction = False
     findings = []
     for number, line in _leading_comment_lines(text):
         if note := NOTE.fullmatch(line):
@@ -27,7 +31,9 @@ def parse_headers(text: str, path: PurePosixPath) -> tuple[Headers, list[Finding
         elif directive := DIRECTIVE.fullmatch(line):
             name, _, value = (part.strip() for part in directive[1].partition("="))
             duration = parse_duration(value)
-            if name in TIMEOUTS and duration is not None and name not in timeouts:
+            if directive[1] == NO_TRANSACTION and not no_transaction:
+                no_transaction = True
+            elif name in TIMEOUTS and duration is not None and name not in timeouts:
                 timeouts[name] = duration
             else:
                 findings.append(_refusal(name, value, path, number))
@@ -35,6 +41,7 @@ def parse_headers(text: str, path: PurePosixPath) -> tuple[Headers, list[Finding
         title=notes.get("migration", ""),
         purpose=notes.get("purpose", ""),
         breaking=notes.get("breaking", ""),
+        no_transaction=no_transaction,
         lock_timeout=timeouts.get("lock-timeout"),
         statement_timeout=timeouts.get("statement-timeout"),
     )
@@ -42,14 +49,10 @@ def parse_headers(text: str, path: PurePosixPath) -> tuple[Headers, list[Finding
 
 
 def _refusal(name: str, value: str, path: PurePosixPath, line: int) -> Finding:
-    if name in TIMEOUTS and parse_duration(value) is not None:
+    if (name in TIMEOUTS and parse_duration(value) is not None) or (name == NO_TRANSACTION and not value):
         return Finding(f"`{name}` is said twice", path=path, line=line, hint="keep one of the two")
     if name in TIMEOUTS:
         return Finding(f"`{value}` is not a duration for {name}", path=path, line=line, hint=DURATION_HINT)
-    if name == "no-transaction" and not value:
-        return Finding(
-            "`no-transaction` is not supported yet: every migration runs in one transaction", path=path, line=line
-        )
     directive = f"{name}={value}" if value else name
     return Finding(f"unknown directive `{directive}`", path=path, line=line, hint=f"known: {KNOWN}")
 

@@ -12,10 +12,14 @@ from runner.errors import Finding, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """A file's text as the migrator sees it: no byte order mark, line ends as LF."""
+    """A file as the migrator sees it: no byte order mark, line ends as LF."""
 
     path: PurePosixPath  # relative to the checkout, ready for annotations
-    text: str = field(repr=False)
+    data: bytes = field(repr=False)  # UTF-8, as large files are not worth decoding whole
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +38,60 @@ class MigrationFile:
         return self.up.path
 
 
+class Control(StrEnum):
+    """Statements that begin or end a transaction."""
+
+    BEGIN = "BEGIN"
+    BEGIN_WITH_OPTIONS = "BEGIN with options"
+    COMMIT = "COMMIT"
+    ROLLBACK = "ROLLBACK"
+    PREPARE = "PREPARE TRANSACTION"
+    CHAIN = "COMMIT or ROLLBACK AND CHAIN"
+    PREPARED = "COMMIT or ROLLBACK PREPARED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What a statement does that decides how it may run, or that a reader should know. Names of objects are as in the
+    statement, unquoted and folded as PostgreSQL does: "users", "app.users".
+    """
+
+    kind: str = ""  # libpg_query's name of the statement: "create_stmt"; empty when it was not parsed
+    control: Control | None = None
+    no_transaction: str = ""  # its name, when PostgreSQL forbids it inside a transaction block
+    only_in_transaction: str = ""  # its name, when it fails, or does nothing, outside of a transaction block
+    concurrent: bool = False  # waits for other transactions by design, so that a lock timeout must not end it
+    client_copy: bool = False  # COPY from or to the program that sends it
+    cluster_wide: str = ""  # its name, when it reaches beyond this database
+    ledger: tuple[str, ...] = ()  # objects with a name of the ledger's, and schemas, that it drops, alters or writes
+    locks: tuple[str, ...] = ()  # relations on which it takes an ACCESS EXCLUSIVE lock
+    creates: tuple[str, ...] = ()  # relations and types that it makes
+    takes_time: bool = False  # works on rows: the more there are, the longer it takes
+    hides_invalid_index: bool = False  # CREATE INDEX CONCURRENTLY IF NOT EXISTS
+    enum_values: tuple[tuple[str, str], ...] = ()  # type and value of ALTER TYPE … ADD VALUE
+    password: bool = False  # a role's password stands in it
+    roles: tuple[str, ...] = ()  # roles that must exist for it to run
+    extension: str = ""  # that it installs
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One SQL statement and where in its file it stands."""
+    """One SQL statement and where in its file it stands; in a large file, a run of plain ones that are sent together.
 
-    sql: str = field(repr=False)
+    Holds no copy of the text: `source` is the whole file.
+    """
+
+    source: bytes = field(repr=False)
+    start: int  # in bytes
+    end: int
     line: int  # of its first token, from 1
     column: int = 1  # of its first token, from 1, in characters
+    count: int = 1  # of the statements in it
+    traits: Traits = Traits()
+
+    @property
+    def sql(self) -> bytes:
+        return self.source[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +101,23 @@ class Headers:
     title: str = ""
     purpose: str = ""
     breaking: str = ""
+    no_transaction: bool = False
     lock_timeout: timedelta | None = None
     statement_timeout: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One pending migration, parsed and ready to run."""
+    """One migration, parsed and ready to run; or, with `source` its down file, to be undone."""
 
     file: MigrationFile
+    source: SourceFile  # what the statements are from
     headers: Headers
     statements: tuple[Statement, ...]
+    steps: tuple[Statement, ...]  # what is sent and counted: a transaction block of the file's own is one step
+    sql_digest: str | None = None  # SHA-256, hex, of the tokens; None where PostgreSQL's scanner cannot read the text
+    transactional: bool = True
+    why: str = ""  # when it is not: what keeps it from being one
     checks: tuple[Statement, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -71,6 +128,13 @@ class Migration:
     @property
     def title(self) -> str:
         return self.headers.title or self.file.name.replace("_", " ")
+
+    @property
+    def statement_count(self) -> int:
+        return sum(step.count for step in self.steps)
+
+
+DOCS_URL = "https://github.com/org/db-migrate-action/blob/v1/docs"
 
 
 class Status(StrEnum):
@@ -90,6 +154,9 @@ class Applied:
     name: str
     checksum: str
     status: str
+    sql_digest: str | None = None
+    transactional: bool | None = None
+    statements_done: int | None = None
     applied_at: datetime | None = None
     applied_by: str | None = None
     execution_time_ms: int | None = None
@@ -179,6 +246,7 @@ class StepResult:
     duration: timedelta
     statements_done: int = 0
     failure: Finding | None = None
+    sure: bool = True  # False: the connection broke, and nobody knows of the step under way
 
     @property
     def completed(self) -> bool:
@@ -215,6 +283,7 @@ class RunContext:
     sha: str = ""
     run_url: str = ""
     source_url: str = ""  # of the checkout's files at this commit
+    docs_url: str = DOCS_URL  # of our own pages, those of the action's version
     run_attempt: int | None = None
     event: str = ""  # GitHub's name of the event; empty outside of GitHub
 
@@ -250,13 +319,15 @@ class Report:
     migrations: Sequence[Migration] = ()  # of the plan, parsed
     verdicts: Sequence[Verdict] = ()
     steps: Sequence[StepResult] = ()
+    rehearsed: Sequence[StepResult] = ()  # what was executed on a throw-away database
     findings: Sequence[Finding] = ()
     table: Table | None = None  # what `status` and `history` show
     next_steps: Sequence[str] = ()  # what to do now, one sentence each
 
     def step_of(self, version: str) -> StepResult | None:
         """What happened to a migration; None when it was not reached."""
-        return next((step for step in self.steps if step.migration.version == version), None)
+        steps = (*self.steps, *self.rehearsed)
+        return next((step for step in steps if step.migration.version == version), None)
 
     @property
     def applied(self) -> tuple[str, ...]:

@@ -1,133 +1,124 @@
-"""A migration file → what runs: its statements, its headers, and what about it is refused before anything runs."""
+"""A migration file → what runs, and how; or everything about it that keeps it from running, before anything does."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from runner.core.classify import (
-    Control,
-    copies_through_client,
-    looks_like_control,
-    refuses_transaction,
-    transaction_control,
-)
+from runner.core.checksum import sql_digest
 from runner.core.headers import parse_headers
-from runner.core.model import Migration, MigrationFile, SourceFile, Statement
-from runner.core.split import ParsedStatement, SplitError, leading_words, split
-from runner.errors import Finding, InputError, Level
+from runner.core.model import Headers, Migration, MigrationFile, SourceFile, Statement
+from runner.core.naming import LEDGER_FILE
+from runner.core.other_tools import marks_of_other_tools
+from runner.core.statements import read_statements
+from runner.core.transaction import shape
+from runner.errors import Finding, InputError
 
-META_COMMAND = re.compile(r"\s*\\[a-z!?]", re.IGNORECASE)
-COPY_DATA = re.compile(r"\s*COPY\b.*\bFROM\s+STDIN\b", re.IGNORECASE)
-END_OF_DATA = "\\."
-ONE_TRANSACTION = "a migration and its ledger row are one transaction, begun and committed by the runner"
+CLIENT_ENCODING = re.compile(
+    rb"SET\s+(?:SESSION\s+|LOCAL\s+)?(?:client_encoding\s*(?:=|\bTO\b)|NAMES)\s*'?([\w-]+)", re.IGNORECASE
+)
+UTF8 = frozenset({b"utf8", b"utf-8", b"unicode", b"default"})
 
 
-def parse(file: MigrationFile) -> Migration:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsePolicy:
+    """What the user decided about files in general."""
+
+    tracking_schema: str = "public"
+    own_transactions: bool = False  # files may begin and commit on their own
+
+
+ORDINARY = ParsePolicy()
+
+
+def parse(file: MigrationFile, policy: ParsePolicy = ORDINARY) -> Migration:
     """Take a migration apart. Raises InputError with everything in it that cannot run."""
-    headers, problems = parse_headers(file.up.text, file.path)
+    return _parse(file, file.up, policy)
+
+
+def parse_down(file: MigrationFile, policy: ParsePolicy = ORDINARY) -> Migration:
+    """What undoes a migration: its down file, which it must have. Raises InputError."""
+    assert file.down is not None  # noqa: S101 - the caller looked
+    return _parse(file, file.down, policy)
+
+
+def _parse(file: MigrationFile, source: SourceFile, policy: ParsePolicy) -> Migration:
+    headers, problems = parse_headers(source)
     warnings: list[Finding] = []
-    statements = _statements(file.up, problems, warnings)
-    checks = _statements(file.check, problems, warnings) if file.check else ()
+    statements = read_statements(source, problems, warnings)
+    problems += marks_of_other_tools(source, statements)
+    steps, why, wrong = shape(source, statements, headers, own_transactions=policy.own_transactions)
+    problems += [*wrong, *_cannot_be_sent(source, statements)]
+    if file.path.name == LEDGER_FILE:
+        problems += _not_in_one_transaction(source, why)
+    else:
+        problems += _on_the_ledger(source, statements, policy.tracking_schema)
+    checks = _checks(file.check, problems, warnings) if file.check and source is file.up else ()
     if problems:
-        raise InputError(*problems)
-    return Migration(file=file, headers=headers, statements=statements, checks=checks, findings=tuple(warnings))
-
-
-def _statements(source: SourceFile, problems: list[Finding], warnings: list[Finding]) -> tuple[Statement, ...]:
-    try:
-        parsed = split(source.text)
-    except SplitError as error:
-        place = Finding(str(error), path=source.path, line=error.line, column=error.column)
-        return _unparsed(source, place, problems, warnings, certain=error.certain)
-    parsed = _unwrapped(parsed)
-    problems.extend(_refusals(source, parsed))
-    return tuple(part.statement for part in parsed)
-
-
-def _unwrapped(parsed: list[ParsedStatement]) -> list[ParsedStatement]:
-    """Without the BEGIN and COMMIT that wrap a whole file: the runner's transaction is that transaction."""
-    controls = [transaction_control(part) for part in parsed]
-    wrapped = len(parsed) > 1 and controls[0] is Control.BEGIN and controls[-1] is Control.COMMIT
-    return parsed[1:-1] if wrapped and not any(controls[1:-1]) else parsed
-
-
-def _refusals(source: SourceFile, parsed: list[ParsedStatement]) -> Iterator[Finding]:
-    for part in parsed:
-        control, forbidden = transaction_control(part), refuses_transaction(part)
-        line, column = part.statement.line, part.statement.column
-        if control is Control.BEGIN_WITH_OPTIONS:
-            yield Finding(
-                f"{ONE_TRANSACTION}; this file begins its own, with options",
-                path=source.path, line=line, column=column,
-                hint="take BEGIN and COMMIT out and begin the file with SET TRANSACTION …",
-            )  # fmt: skip
-        elif control:
-            yield _own_transaction(source, line, column)
-        elif copies_through_client(part):
-            yield _copy(source, line)
-        elif forbidden:
-            yield Finding(
-                f"PostgreSQL does not run {forbidden} inside a transaction, and {ONE_TRANSACTION}",
-                path=source.path, line=line, column=column,
-                hint="migrations outside of a transaction are not supported yet",
-            )  # fmt: skip
-
-
-def _own_transaction(source: SourceFile, line: int, column: int | None = None) -> Finding:
-    return Finding(
-        f"{ONE_TRANSACTION}; this statement would end or split it",
-        path=source.path,
-        line=line,
-        column=column,
-        hint="take it out, or wrap the whole file in one BEGIN … COMMIT",
-    )
-
-
-def _copy(source: SourceFile, line: int) -> Finding:
-    return Finding(
-        "COPY from stdin or to stdout needs psql; a migration has nobody to give or take the data",
-        path=source.path,
-        line=line,
-        hint="write the rows as INSERT statements, or COPY from a file of the server",
-    )
-
-
-def _psql(source: SourceFile) -> Iterator[Finding]:
-    """What only psql understands, in a text that the parser does not."""
-    in_data = False  # of a COPY, where a line may begin with a backslash as well
-    for number, text in enumerate(source.text.split("\n"), start=1):
-        if in_data:
-            in_data = text.strip() != END_OF_DATA
-        elif META_COMMAND.match(text):
-            yield Finding(
-                f"`{text.split()[0]}` is a command of psql, not SQL",
-                path=source.path,
-                line=number,
-                hint="take it out; what it did must be said in SQL",
-            )
-        elif COPY_DATA.match(text):
-            in_data = True
-            yield _copy(source, number)
-
-
-def _unparsed(
-    source: SourceFile, place: Finding, problems: list[Finding], warnings: list[Finding], *, certain: bool
-) -> tuple[Statement, ...]:
-    """Text that libpg_query does not understand goes to the server whole: an extension or a newer server might."""
-    if psql := list(_psql(source)):
-        problems.extend(psql)
-        return ()
-    if certain:
-        problems.append(place)
-        return ()
-    controls = [line for words, line in leading_words(source.text) if looks_like_control(words)]
-    problems.extend(_own_transaction(source, line) for line in controls)
-    warnings.append(
-        Finding(
-            f"{place.message}, says PostgreSQL's parser; sent to the server as it is",
-            level=Level.WARNING,
-            path=place.path,
-            line=place.line,
-            column=place.column,
+        raise InputError(
+            *sorted(problems, key=lambda finding: (str(finding.path), finding.line or 0, finding.column or 0))
         )
+    return Migration(
+        file=file,
+        source=source,
+        headers=headers,
+        statements=tuple(statements),
+        steps=steps,
+        sql_digest=sql_digest(source.data),
+        transactional=not why,
+        why=why,
+        checks=checks,
+        findings=tuple(warnings),
     )
-    return (Statement(sql=source.text, line=1),)
+
+
+def _checks(source: SourceFile, problems: list[Finding], warnings: list[Finding]) -> tuple[Statement, ...]:
+    """The statements of a check file, which run inside of the migration's transaction."""
+    statements = read_statements(source, problems, warnings, together=False)  # each answer is looked at
+    steps, why, wrong = shape(source, statements, Headers(), own_transactions=False)
+    problems += [*wrong, *_cannot_be_sent(source, statements), *_not_in_one_transaction(source, why)]
+    return steps
+
+
+def _not_in_one_transaction(source: SourceFile, why: str) -> Iterator[Finding]:
+    if why:
+        message = f"this file runs inside of a transaction, and it cannot: {why}"
+        yield Finding(message, path=source.path, line=1, hint="move that into a migration of its own")
+
+
+def _cannot_be_sent(source: SourceFile, statements: Sequence[Statement]) -> Iterator[Finding]:
+    """What needs another client than this one."""
+    for statement in statements:
+        if statement.traits.client_copy:
+            yield _at(
+                source,
+                statement,
+                "COPY from stdin or to stdout needs psql; a migration has nobody to give or take the data",
+                "write the rows as INSERT statements, or COPY from a file of the server",
+            )
+        elif statement.traits.kind == "variable_set_stmt":
+            encoding = CLIENT_ENCODING.match(statement.sql)
+            if encoding and encoding[1].lower() not in UTF8:
+                yield _at(
+                    source,
+                    statement,
+                    f"a migration is sent as UTF-8; with {encoding[1].decode()} the server would misread what follows",
+                    "save the file as UTF-8 and take this statement out",
+                )
+
+
+def _on_the_ledger(source: SourceFile, statements: Sequence[Statement], tracking_schema: str) -> Iterator[Finding]:
+    """A migration must not change what records the migrations."""
+    for statement in statements:
+        for name in statement.traits.ledger:
+            schema, _, thing = name.rpartition(".")
+            if (schema or "public") == tracking_schema:
+                yield _at(
+                    source,
+                    statement,
+                    f"this statement changes {thing or f'schema {schema}'}, which holds the ledger of the migrations",
+                    "take it out; where it means a table of your own, keep the ledger elsewhere with `tracking-schema`",
+                )
+
+
+def _at(source: SourceFile, statement: Statement, message: str, hint: str) -> Finding:
+    return Finding(message, path=source.path, line=statement.line, column=statement.column, hint=hint)

@@ -1,128 +1,222 @@
-"""Text → statements, each with its place in the file. PostgreSQL's own parser (libpg_query) finds where they end."""
+"""Text → statements: where each begins and ends. Cut where psql cuts, so that a file means here what it means there.
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+https://www.postgresql.org/docs/current/sql-syntax-lexical.html; that a `;` inside the parentheses of a rule or inside
+BEGIN ATOMIC … END ends nothing is psql's rule as well. Works on bytes, in one pass and without a copy of the text.
+"""
 
-from runner.core.model import Statement
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 
-if TYPE_CHECKING:
-    import postgast
-    from postgast import pg_query_pb2
+BLANK = re.compile(rb"(?:[ \t\n\r\f\v]++|--[^\n\r]*+)*+")
+LINE = re.compile(rb"[^\n\r]*+")
+COMMENT_MARK = re.compile(rb"/\*|\*/")
+DOLLAR_TAG = re.compile(rb"\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*+)?\$")
+IN_WORD = rb"[A-Za-z0-9_$\x80-\xff]"
+BEHIND_WORD = re.compile(rb"(?<=" + IN_WORD + rb")")
+PLAIN = rb"'(?:[^']++|'')*+'"
+PLAIN_LITERAL = re.compile(PLAIN)
+QUOTED_NAME = rb'"(?:[^"]++|"")*+"'
+
+# A literal that an E begins goes on, with the same escapes, in a quote on the next line.
+ESCAPED = rb"'(?:[^'\\]++|\\.|'')*+'"
+NEXT_LINE = rb"[ \t\f\v]*+(?:--[^\n\r]*+)?+[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*+"
+ESCAPED_LITERAL = re.compile(ESCAPED + rb"(?:" + NEXT_LINE + ESCAPED + rb")*+", re.DOTALL)
+
+
+def _uneventful(*more: bytes, stops: bytes = b"", literal: bytes = rb"(?<![eE])" + PLAIN) -> "re.Pattern[bytes]":
+    """Text in which no statement can end: it stops before whatever must be looked at."""
+    parts = (rb"[^;'\"$\-/\\" + stops + rb"]++", literal, QUOTED_NAME, rb"-(?!-)", rb"/(?!\*)", *more)
+    return re.compile(rb"(?:" + rb"|".join(parts) + rb")*+", re.DOTALL)
+
+
+UNEVENTFUL = _uneventful()
+UNEVENTFUL_WITH_ESCAPES = _uneventful(literal=ESCAPED)  # while standard_conforming_strings is off
+COMMENT = rb"/\*(?:[^*/]++|\*(?!/)|/(?!\*)|/\*.*?\*/)*+\*/"  # with others inside, but none inside of those
+GAP = rb"(?:[ \t\n\r\f\v]|--[^\n\r]*+|" + COMMENT + rb")++"
+WITH_A_BODY = re.compile(
+    rb"CREATE" + GAP + rb"(?:OR" + GAP + rb"REPLACE" + GAP + rb")?(?:RULE|FUNCTION|PROCEDURE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+BODY_WORD = re.compile(rb"(BEGIN" + GAP + rb"ATOMIC|BEGIN|CASE|END)(?!" + IN_WORD + rb")", re.IGNORECASE | re.DOTALL)
+WORD = rb"[A-Za-z_\x80-\xff]" + IN_WORD + rb"*+"
+IN_A_BODY = (
+    rb"(?i:AS)" + GAP + WORD,  # or have that for its label
+    rb"(?!(?i:BEGIN|CASE|END)(?!" + IN_WORD + rb"))" + WORD,
+    rb"[0-9](?:\.|" + IN_WORD + rb")*+",
+    rb"\.[ \t\n\r\f\v]*+(?:" + WORD + rb")?+",  # a column may be called end, behind its table
+)
+BODY_STOPS = rb"().A-Za-z_0-9\x80-\xff"
+UNEVENTFUL_IN_A_BODY = _uneventful(*IN_A_BODY, stops=BODY_STOPS)
+UNEVENTFUL_IN_A_BODY_WITH_ESCAPES = _uneventful(*IN_A_BODY, stops=BODY_STOPS, literal=ESCAPED)
+
+MAYBE = rb"(?:" + GAP + rb")?+"
+NAME = rb"(?:" + WORD + rb"|" + QUOTED_NAME + rb")"
+COPY_FROM_CLIENT = re.compile(
+    rb"COPY" + GAP + rb"(?:BINARY" + GAP + rb")?" + NAME + rb"(?:" + MAYBE + rb"\." + MAYBE + NAME + rb")*+" + MAYBE
+    + rb'(?:\((?:[^()"]++|"[^"]*+")*+\))?+' + MAYBE + rb"FROM" + GAP + rb"STD(?:IN|OUT)\b",
+    re.IGNORECASE | re.DOTALL,
+)  # fmt: skip
+END_OF_DATA = re.compile(rb"^\\\.[ \t]*$", re.MULTILINE)
+LITERALS = re.compile(rb"standard_conforming_strings", re.IGNORECASE)
+LITERALS_SET = re.compile(
+    rb"SET\s+(?:SESSION\s+|LOCAL\s+)?standard_conforming_strings\s*(?:=|\bTO\b)\s*'?(\w+)"
+    rb"|RESET\s+(?:standard_conforming_strings|ALL)\b",
+    re.IGNORECASE,
+)
+OFF = frozenset({b"off", b"false", b"no", b"0"})
 
 
 class SplitError(Exception):
-    """PostgreSQL's parser refused the text. `line` and `column` count from 1."""
+    """A quote or comment that never ends, so that nobody can tell where a statement does. `start`: where it begins."""
 
-    def __init__(self, message: str, *, line: int, column: int, certain: bool) -> None:
+    def __init__(self, message: str, start: int) -> None:
         super().__init__(message)
-        self.line, self.column = line, column
-        self.certain = certain  # not even the scanner reads this text, so no server does
+        self.start = start
+
+
+class CutKind(StrEnum):
+    """What stands between two cuts."""
+
+    STATEMENT = "statement"
+    ESCAPES = "statement whose plain literals have backslash escapes"  # which libpg_query would misread
+    PSQL = "command of psql"
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedStatement:
-    """A statement with its syntax tree."""
+class Cut:
+    """A piece of the text, in bytes, without the blanks and comments around it."""
 
-    statement: Statement
-    kind: str  # libpg_query's name of the node: "create_stmt"
-    tree: "pg_query_pb2.Node" = field(repr=False)
+    start: int
+    end: int
+    kind: CutKind = CutKind.STATEMENT
 
 
-def split(text: str) -> list[ParsedStatement]:
-    """The statements of a file, in order; comments and empty statements between them are left out.
+def split(data: bytes) -> Iterator[Cut]:
+    """The statements of a text, in order, and the commands of psql between them; empty statements are left out.
 
-    Raises SplitError where libpg_query does not understand the text.
+    Raises SplitError, after what stands before the place.
     """
-    import postgast
-
-    tokens = _scan(text)
-    try:
-        parsed = postgast.parse(text)
-    except postgast.PgQueryError as error:
-        raise _split_error(text, error, certain=False) from None
-    source = text.encode()
-    starts = [token.start for token in tokens if token.token not in _comments()]
-    places = _Places(source)
-    found = []
-    for raw in parsed.stmts:
-        end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(source)
-        start = starts[bisect_left(starts, raw.stmt_location)]
-        line, column = places.of(start)
-        sql = source[start:end].decode().rstrip()
-        kind = raw.stmt.WhichOneof("node") or ""
-        found.append(ParsedStatement(Statement(sql=sql, line=line, column=column), kind, raw.stmt))
-    return found
-
-
-def leading_words(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """The first two words of each statement, upper-cased, with the line: what the scanner alone can tell.
-
-    For text that the parser does not understand. Raises SplitError when not even the scanner does.
-    """
-    source = text.encode()
-    places = _Places(source)
-    words: list[str] = []
-    line = 1
-    for token in _scan(text):
-        if token.token in _comments():
-            continue
-        word = source[token.start : token.end].decode().upper()
-        if word != ";" and not words:
-            line, _ = places.of(token.start)
-        if word != ";":
-            words.append(word)
-        elif words:
-            yield tuple(words[:2]), line
-            words = []
-    if words:
-        yield tuple(words[:2]), line
+    position = start = skip_blank(data, 0)
+    watches_literals = LITERALS.search(data) is not None
+    escapes = False  # whether plain literals have backslash escapes
+    uneventful, opened = _manner(data, start, escapes=escapes), 0
+    while True:
+        position = _past(uneventful, data, position)
+        match data[position : position + 1]:
+            case b";" if not opened:
+                yield from _statement(data, start, position, escapes=escapes)
+                if COPY_FROM_CLIENT.match(data, start, position):
+                    position = _behind_rows(data, position)
+                elif watches_literals and (setting := LITERALS_SET.match(data, start, position)):
+                    escapes = (setting[1] or b"").lower() in OFF
+                position = start = skip_blank(data, position + 1)
+                uneventful = _manner(data, start, escapes=escapes)
+            case b"\\":
+                yield from _statement(data, start, position, escapes=escapes)
+                end = _end_of_line(data, position)
+                yield Cut(position, end, CutKind.PSQL)
+                position = start = skip_blank(data, end)
+                uneventful, opened = _manner(data, start, escapes=escapes), 0
+            case b"'" | b'"' | b"$" | b"-" | b"/" as mark:
+                position = _behind(data, position, mark, escapes=escapes)
+            case b"(":
+                position, opened = position + 1, opened + 1
+            case b")":
+                position, opened = position + 1, max(opened - 1, 0)
+            case b"":
+                break
+            case _:
+                word = BODY_WORD.match(data, position)
+                opened += _opens(word[1].upper(), opened) if word else 0
+                position = word.end() if word else position + 1
+    yield from _statement(data, start, len(data), escapes=escapes)
 
 
-def locate(statement: Statement, position: int) -> tuple[int, int]:
-    """Line and column in the file of a character of the statement, counted from 1 as the server's errors do."""
-    before = statement.sql[: position - 1]
-    lines = before.count("\n")
-    column = len(before) - before.rfind("\n") if lines else statement.column + len(before)
-    return statement.line + lines, column
+def _manner(data: bytes, start: int, *, escapes: bool) -> "re.Pattern[bytes]":
+    """How to read on in the statement that begins here."""
+    if WITH_A_BODY.match(data, start):
+        return UNEVENTFUL_IN_A_BODY_WITH_ESCAPES if escapes else UNEVENTFUL_IN_A_BODY
+    return UNEVENTFUL_WITH_ESCAPES if escapes else UNEVENTFUL
 
 
-def _comments() -> frozenset[int]:
-    from postgast import pg_query_pb2
-
-    return frozenset({pg_query_pb2.SQL_COMMENT, pg_query_pb2.C_COMMENT})
-
-
-def _scan(text: str) -> "Sequence[pg_query_pb2.ScanToken]":
-    import postgast
-
-    try:
-        tokens: Sequence[pg_query_pb2.ScanToken] = postgast.scan(text).tokens
-    except postgast.PgQueryError as error:  # a quote that never ends, a number that runs into a word
-        raise _split_error(text, error, certain=True) from None
-    return tokens
+def _opens(word: bytes, opened: int) -> int:
+    """What a word of a routine does to the number of bodies and parentheses that are open."""
+    if word.startswith(b"BEGIN"):
+        return 1 if word != b"BEGIN" else 0
+    if not opened:
+        return 0
+    return 1 if word == b"CASE" else -1
 
 
-def _split_error(text: str, error: "postgast.PgQueryError", *, certain: bool) -> SplitError:
-    before = text[: max(error.cursorpos - 1, 0)]  # counted in characters, whatever postgast's own page says
-    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return SplitError(error.message, line=line, column=column, certain=certain)
+def _statement(data: bytes, start: int, end: int, *, escapes: bool) -> Iterator[Cut]:
+    while end > start and data[end - 1] in b" \t\n\r\f\v":
+        end -= 1
+    if end > start:
+        yield Cut(start, end, CutKind.ESCAPES if escapes and b"\\" in data[start:end] else CutKind.STATEMENT)
 
 
-class _Places:
-    """Line and column of ascending byte offsets; every byte is looked at once."""
+def skip_blank(data: bytes, position: int) -> int:
+    """The position behind blanks and comments."""
+    while True:
+        position = _past(BLANK, data, position)
+        if not data.startswith(b"/*", position):
+            return position
+        position = _behind_comment(data, position)
 
-    def __init__(self, source: bytes) -> None:
-        self._source, self._seen = source, 0
-        self._line, self._column = 1, 1
 
-    def of(self, offset: int) -> tuple[int, int]:
-        passed = self._source[self._seen : offset]
-        self._seen = offset
-        if lines := passed.count(b"\n"):
-            self._line += lines
-            self._column = 1
-            passed = passed[passed.rfind(b"\n") + 1 :]
-        self._column += len(passed.decode(errors="replace"))
-        return self._line, self._column
+def _behind(data: bytes, position: int, mark: bytes, *, escapes: bool) -> int:
+    """The position behind the comment or the quoted text that begins here, or behind a $ that is only a $."""
+    match mark:
+        case b"-":
+            return _end_of_line(data, position)
+        case b"/":
+            return _behind_comment(data, position)
+        case b"$":
+            return _behind_dollars(data, position)
+        case b"'":
+            before = data[position - 1 : position]
+            escapes = escapes or (before in (b"e", b"E") and not BEHIND_WORD.match(data, position - 1))
+            literal = (ESCAPED_LITERAL if escapes else PLAIN_LITERAL).match(data, position)
+            if literal:
+                return literal.end()
+            raise SplitError("the literal that begins here never ends", position)
+        case _:
+            raise SplitError("the quoted name that begins here never ends", position)
+
+
+def _behind_dollars(data: bytes, position: int) -> int:
+    tag = DOLLAR_TAG.match(data, position)
+    if tag is None or BEHIND_WORD.match(data, position):
+        return position + 1
+    end = data.find(tag[0], tag.end())
+    if end < 0:
+        raise SplitError(f"the text that begins here with {tag[0].decode(errors='replace')} never ends", position)
+    return end + len(tag[0])
+
+
+def _behind_comment(data: bytes, position: int) -> int:
+    """The position behind a block comment, which may have others inside."""
+    depth = 0
+    for mark in COMMENT_MARK.finditer(data, position):
+        depth += 1 if mark[0] == b"/*" else -1
+        if not depth:
+            return mark.end()
+    raise SplitError("the comment that begins here never ends", position)
+
+
+def _behind_rows(data: bytes, position: int) -> int:
+    """The position behind the rows that follow a COPY from stdin: their end mark, or the end of the text."""
+    end = END_OF_DATA.search(data, position)
+    return end.end() if end else len(data)
+
+
+def _end_of_line(data: bytes, position: int) -> int:
+    return _past(LINE, data, position)
+
+
+def _past(pattern: "re.Pattern[bytes]", data: bytes, position: int) -> int:
+    """The position behind what a pattern matches here, which may be nothing."""
+    found = pattern.match(data, position)
+    return found.end() if found else position

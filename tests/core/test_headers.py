@@ -6,20 +6,20 @@ from pathlib import PurePosixPath
 import pytest
 
 from runner.core.headers import parse_headers
-from runner.core.model import Headers
+from runner.core.model import Headers, SourceFile
 from runner.errors import Finding
 
 PATH = PurePosixPath("migrations/01_example.sql")
 
 
 def headers(text: str) -> Headers:
-    parsed, findings = parse_headers(text, PATH)
+    parsed, findings = parse_headers(SourceFile(path=PATH, data=text.encode()))
     assert findings == []
     return parsed
 
 
 def finding(text: str) -> Finding:
-    _, (found,) = parse_headers(text, PATH)
+    _, (found,) = parse_headers(SourceFile(path=PATH, data=text.encode()))
     return found
 
 
@@ -70,9 +70,19 @@ def test_reads_the_directives() -> None:
     assert parsed == Headers(lock_timeout=timedelta(seconds=2), statement_timeout=timedelta(minutes=30))
 
 
-def test_refuses_the_directive_that_is_not_there_yet_at_its_line() -> None:
-    found = finding("-- Purpose: x\n-- migrate: no-transaction\nSELECT 1;")
-    assert str(found) == f"{PATH}:2: `no-transaction` is not supported yet: every migration runs in one transaction"
+@pytest.mark.parametrize(
+    "line", ["-- migrate: no-transaction", "--migrate:no-transaction ", "  -- MIGRATE : no-transaction"]
+)
+def test_reads_the_directive_to_run_without_a_transaction(line: str) -> None:
+    assert headers(f"-- Purpose: x\n{line}\nVACUUM;") == Headers(purpose="x", no_transaction=True)
+
+
+@pytest.mark.parametrize(
+    "comment", ["-- migrate:up", "--migrate:down", "-- migrate:up transaction:false", "-- migrate:"]
+)
+def test_the_marks_of_dbmate_are_no_directives(comment: str) -> None:
+    _, found = parse_headers(SourceFile(path=PATH, data=f"{comment}\nSELECT 1;".encode()))
+    assert [problem.message for problem in found] == ([] if comment != "-- migrate:" else ["unknown directive ``"])
 
 
 def test_zero_is_a_timeout_of_its_own() -> None:
@@ -92,7 +102,7 @@ def test_zero_is_a_timeout_of_its_own() -> None:
 def test_refuses_an_unknown_directive_on_its_line(directive: str) -> None:
     found = finding(f"-- Purpose: x\n\n-- migrate: {directive}\nSELECT 1;")
     assert str(found) == f"{PATH}:3: unknown directive `{directive}`"
-    assert found.hint == "known: lock-timeout=2s, statement-timeout=30min"
+    assert found.hint == "known: no-transaction, lock-timeout=2s, statement-timeout=30min"
 
 
 @pytest.mark.parametrize("value", ["", "soon", "-1s", "1.5s", "5 minutes", "99999h"])
@@ -103,7 +113,8 @@ def test_refuses_a_timeout_that_is_no_duration_on_its_line(value: str) -> None:
 
 
 def test_tells_everything_that_is_wrong() -> None:
-    _, found = parse_headers("-- migrate: a\n-- migrate: lock-timeout=b\n-- migrate: c", PATH)
+    text = b"-- migrate: a\n-- migrate: lock-timeout=b\n-- migrate: c"
+    _, found = parse_headers(SourceFile(path=PATH, data=text))
     assert [problem.line for problem in found] == [1, 2, 3]
 
 
@@ -141,6 +152,23 @@ def test_elsewhere_a_directive_is_a_comment_like_any_other(text: str) -> None:
     assert headers(text) == Headers()
 
 
-def test_refuses_a_directive_that_is_said_twice() -> None:
-    repeated = finding("-- migrate: lock-timeout=1s\n-- migrate: lock-timeout=2s\nSELECT 1;")
-    assert (repeated.line, repeated.message) == (2, "`lock-timeout` is said twice")
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [
+        ("lock-timeout=1s", "lock-timeout=2s", "lock-timeout"),
+        ("no-transaction", "no-transaction", "no-transaction"),
+    ],
+)
+def test_refuses_a_directive_that_is_said_twice(first: str, second: str, name: str) -> None:
+    repeated = finding(f"-- migrate: {first}\n-- migrate: {second}\nSELECT 1;")
+    assert (repeated.line, repeated.message) == (2, f"`{name}` is said twice")
+    assert repeated.hint == "keep one of the two"
+
+
+def test_the_header_of_a_large_file_is_read_without_the_rest() -> None:
+    text = "-- Purpose: rows\n" + "INSERT INTO t VALUES ('ü');\n" * 40_000 + "-- migrate: what"
+    assert headers(text) == Headers(purpose="rows")
+
+
+def test_a_file_that_is_one_comment_of_any_length_has_a_header() -> None:
+    assert headers("-- Purpose: why\n" + "-- ü\n" * 100_000).purpose == "why"

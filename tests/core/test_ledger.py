@@ -5,22 +5,22 @@ import pytest
 from runner.core.ledger import foreign_table, judge, tool_of
 from runner.core.model import LedgerState, Status
 from runner.core.naming import LEDGER_FILE
-from runner.core.split import split
+from runner.core.syntax import trees
 from runner.resources import bundled
 
 
 def columns_made_by(sql: str) -> dict[str, set[str]]:
     """The tables that a file creates, with the columns that it gives them, then or later."""
     tables: dict[str, set[str]] = {}
-    for part in split(sql):
-        if part.kind == "create_stmt":
-            statement = part.tree.create_stmt
+    for node in (raw.stmt for raw in trees(sql)):
+        if node.WhichOneof("node") == "create_stmt":
+            statement = node.create_stmt
             names = [element.column_def.colname for element in statement.table_elts if element.HasField("column_def")]
             tables.setdefault(statement.relation.relname, set()).update(names)
-        elif part.kind == "alter_table_stmt":
-            commands = [command.alter_table_cmd for command in part.tree.alter_table_stmt.cmds]
+        elif node.WhichOneof("node") == "alter_table_stmt":
+            commands = [command.alter_table_cmd for command in node.alter_table_stmt.cmds]
             names = [getattr(command, "def").column_def.colname for command in commands]
-            tables[part.tree.alter_table_stmt.relation.relname].update(names)
+            tables[node.alter_table_stmt.relation.relname].update(names)
     return tables
 
 

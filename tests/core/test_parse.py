@@ -4,28 +4,34 @@ from datetime import timedelta
 
 import pytest
 
+from runner.core.checksum import sql_digest
 from runner.core.model import Migration
-from runner.core.parse import parse
+from runner.core.parse import ORDINARY, ParsePolicy, parse, parse_down
+from runner.core.statements import LARGE
 from runner.errors import Finding, InputError, Level
 from tests.builders import a_migration_file
 
+FILE = "migrations/01_example.sql"
+OWN_TRANSACTIONS = ParsePolicy(own_transactions=True)
 
-def parsed(sql: str) -> Migration:
-    return parse(a_migration_file(1, sql=sql))
+
+def parsed(sql: str, policy: ParsePolicy = ORDINARY) -> Migration:
+    return parse(a_migration_file(1, sql=sql), policy)
 
 
 def statements(sql: str) -> list[str]:
-    return [statement.sql for statement in parsed(sql).statements]
+    return [statement.sql.decode() for statement in parsed(sql).statements]
 
 
-def refusals(sql: str) -> tuple[Finding, ...]:
+def refusals(sql: str, policy: ParsePolicy = ORDINARY, **others: str) -> tuple[Finding, ...]:
     with pytest.raises(InputError) as caught:
-        parsed(sql)
+        parse(a_migration_file(1, sql=sql, **others), policy)
     return caught.value.findings
 
 
-def places(sql: str) -> list[str]:
-    return [finding.place for finding in refusals(sql)]
+def refusal(sql: str, policy: ParsePolicy = ORDINARY, **others: str) -> Finding:
+    (finding,) = refusals(sql, policy, **others)
+    return finding
 
 
 @pytest.mark.parametrize(
@@ -35,109 +41,278 @@ def places(sql: str) -> list[str]:
         pytest.param("\n \n", id="blank"),
         pytest.param("-- to be written\n/* later */", id="comments-only"),
         pytest.param(";", id="semicolon-only"),
-        pytest.param("BEGIN; COMMIT;", id="empty-transaction"),
     ],
 )
 def test_a_file_without_statements_is_a_migration(sql: str) -> None:
-    assert parsed(sql).statements == ()
+    migration = parsed(sql)
+    assert (migration.statements, migration.steps, migration.transactional) == ((), (), True)
 
 
-def test_carries_headers_statements_and_places() -> None:
-    migration = parsed("-- Migration: Title\n-- migrate: lock-timeout=2s\nSELECT 1;\n  SELECT 2;")
+def test_carries_headers_statements_places_and_digest() -> None:
+    sql = "-- Migration: Title\n-- migrate: lock-timeout=2s\nSELECT 1;\n  SELECT 2;"
+    migration = parsed(sql)
     assert migration.title == "Title"
     assert migration.headers.lock_timeout == timedelta(seconds=2)
     assert [(part.sql, part.line, part.column) for part in migration.statements] == [
-        ("SELECT 1", 3, 1),
-        ("SELECT 2", 4, 3),
+        (b"SELECT 1", 3, 1),
+        (b"SELECT 2", 4, 3),
     ]
+    assert migration.steps == migration.statements
+    assert migration.source is migration.file.up
+    assert migration.sql_digest == sql_digest(sql.encode())
+    assert (migration.transactional, migration.why, migration.findings) == (True, "", ())
+
+
+def test_equal_files_give_equal_migrations() -> None:
+    assert parsed("SELECT 1; VACUUM") == parsed("SELECT 1; VACUUM")
 
 
 def test_a_migration_without_title_is_called_by_its_name() -> None:
     assert parse(a_migration_file(1, name="add_the_status")).title == "add the status"
 
 
-@pytest.mark.parametrize(
-    ("begin", "commit"),
-    [("BEGIN", "COMMIT"), ("START TRANSACTION", "END"), ("begin work", "commit work"), ("BEGIN", "END TRANSACTION")],
-)
-def test_a_file_wrapped_whole_is_unwrapped(begin: str, commit: str) -> None:
-    assert statements(f"-- why\n{begin};\nSELECT 1;\nSELECT 2;\n{commit};\n-- done") == ["SELECT 1", "SELECT 2"]
+def test_a_wrapped_file_keeps_its_statements_and_sends_what_is_inside() -> None:
+    migration = parsed("BEGIN; SELECT 1; COMMIT;")
+    assert [part.sql for part in migration.statements] == [b"BEGIN", b"SELECT 1", b"COMMIT"]
+    assert [step.sql for step in migration.steps] == [b"SELECT 1"]
+    assert (migration.transactional, migration.statement_count) == (True, 1)
 
 
-def test_savepoints_are_the_files_own_business() -> None:
-    sql = "SAVEPOINT s; SELECT 1; ROLLBACK TO s; RELEASE s"
-    assert statements(sql) == statements(f"BEGIN; {sql}; COMMIT") == sql.split("; ")
+def test_the_directive_takes_the_file_out_of_the_runners_transaction() -> None:
+    migration = parsed("-- migrate: no-transaction\nBEGIN; SELECT 1; COMMIT; SELECT 2")
+    assert (migration.transactional, migration.why) == (False, "its header says `-- migrate: no-transaction`")
+    assert (len(migration.statements), migration.statement_count) == (4, 2)
 
 
-@pytest.mark.parametrize(
-    ("sql", "expected"),
-    [
-        pytest.param("BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT", ["1:1", "1:18", "1:26", "1:43"], id="blocks"),
-        pytest.param("BEGIN; ROLLBACK; COMMIT", ["1:1", "1:8", "1:18"], id="rolled-back-inside"),
-        pytest.param("BEGIN; SELECT 1; ROLLBACK; COMMIT", ["1:1", "1:18", "1:28"], id="rolled-back-at-the-end"),
-        pytest.param("SELECT 0; BEGIN; SELECT 1; COMMIT", ["1:11", "1:28"], id="statement-before-the-block"),
-        pytest.param("BEGIN; SELECT 1; COMMIT; SELECT 2", ["1:1", "1:18"], id="statement-behind-the-block"),
-        pytest.param("SELECT 1;\nCOMMIT;\nSELECT 2", ["2:1"], id="bare-commit"),
-        pytest.param("COMMIT", ["1:1"], id="nothing-but-commit"),
-        pytest.param("BEGIN; SELECT 1", ["1:1"], id="never-committed"),
-        pytest.param("BEGIN; SELECT 1; ROLLBACK", ["1:1", "1:18"], id="rolled-back"),
-        pytest.param("BEGIN; SELECT 1; COMMIT AND CHAIN", ["1:1", "1:18"], id="chained"),
-        pytest.param("SELECT 1; ROLLBACK", ["1:11"], id="bare-rollback"),
-        pytest.param("SELECT 1; PREPARE TRANSACTION 'x'", ["1:11"], id="two-phase"),
-    ],
-)
-def test_refuses_control_of_the_transaction_at_its_place(sql: str, expected: list[str]) -> None:
-    found = refusals(sql)
-    assert [finding.place.removeprefix("migrations/01_example.sql:") for finding in found] == expected
-    for finding in found:
-        assert finding.message.endswith("; this statement would end or split it")
-        assert finding.hint == "take it out, or wrap the whole file in one BEGIN … COMMIT"
+def test_own_transactions_are_refused_unless_they_are_honoured() -> None:
+    sql = "SELECT 1; BEGIN; SELECT 2; COMMIT; BEGIN; SELECT 3; COMMIT"
+    assert refusal(sql).column == 11
+    migration = parsed(sql, OWN_TRANSACTIONS)
+    assert (migration.transactional, migration.statement_count) == (False, 3)
+    assert migration.why == "it has transactions of its own, the first in line 1"
 
 
-def test_refuses_begin_with_options_and_says_how_to_have_them() -> None:
-    finding = refusals("BEGIN ISOLATION LEVEL SERIALIZABLE;\nSELECT 1;\nCOMMIT;")[0]
-    assert finding.place == "migrations/01_example.sql:1:1"
-    assert finding.message.endswith("this file begins its own, with options")
-    assert finding.hint == "take BEGIN and COMMIT out and begin the file with SET TRANSACTION …"
+def test_what_postgresql_does_not_run_in_a_transaction_needs_no_directive() -> None:
+    migration = parsed("CREATE TABLE t (a int);\nCREATE INDEX CONCURRENTLY i ON t (a);")
+    assert (migration.transactional, migration.statement_count) == (False, 2)
+    assert migration.why == "PostgreSQL does not run CREATE INDEX CONCURRENTLY inside a transaction (line 2)"
 
 
-def test_refuses_what_postgresql_does_not_run_in_a_transaction() -> None:
-    (finding,) = refusals("CREATE TABLE t (a int);\n\n CREATE INDEX CONCURRENTLY i ON t (a);")
-    assert finding.place == "migrations/01_example.sql:3:2"
-    assert finding.message == (
-        "PostgreSQL does not run CREATE INDEX CONCURRENTLY inside a transaction, and a migration and its ledger row "
-        "are one transaction, begun and committed by the runner"
+def test_counts_the_statements_of_a_large_file() -> None:
+    row = "INSERT INTO t VALUES (1);\n"
+    migration = parsed(row * (LARGE // len(row) + 1))
+    assert len(migration.steps) < migration.statement_count == LARGE // len(row) + 1
+
+
+def test_tells_everything_that_is_wrong_with_a_file_in_the_order_of_its_lines() -> None:
+    found = refusals(
+        "-- migrate: what\nSELECT 1; COMMIT;\n\\q\n COPY t TO stdout; SELECT $1, 1a; DROP TABLE schema_migrations;"
     )
-    assert finding.hint == "migrations outside of a transaction are not supported yet"
-
-
-def test_a_block_around_it_does_not_help_such_a_statement() -> None:
-    assert places("BEGIN;\nVACUUM;\nCOMMIT;") == ["migrations/01_example.sql:2:1"]
-
-
-def test_tells_everything_that_is_wrong_with_a_file() -> None:
-    assert places("-- migrate: what\nVACUUM;\nCOMMIT;\nDROP DATABASE d;") == [
-        "migrations/01_example.sql:1",
-        "migrations/01_example.sql:2:1",
-        "migrations/01_example.sql:3:1",
-        "migrations/01_example.sql:4:1",
+    assert [(finding.place.removeprefix(f"{FILE}:"), finding.message.split()[0]) for finding in found] == [
+        ("1", "unknown"),
+        ("2:11", "a"),
+        ("3:1", "`\\q`"),
+        ("4:2", "COPY"),
+        ("4:31", "trailing"),
+        ("4:35", "this"),
     ]
 
 
-def test_a_check_file_is_taken_apart_alike() -> None:
-    migration = parse(a_migration_file(1, check="BEGIN; SELECT count(*) = 0 FROM t; COMMIT"))
-    assert [statement.sql for statement in migration.checks] == ["SELECT count(*) = 0 FROM t"]
-    with pytest.raises(InputError, match=r"01_example\.check\.sql:2:1: PostgreSQL does not run VACUUM"):
-        parse(a_migration_file(1, check="SELECT true;\nVACUUM;"))
-
-
-def test_text_that_only_the_server_may_understand_goes_there_whole_with_a_warning() -> None:
-    sql = "SELECT 1;\nFROB t;\n"
-    migration = parsed(sql)
-    assert [(part.sql, part.line, part.column) for part in migration.statements] == [(sql, 1, 1)]
+def test_text_that_only_the_server_may_understand_is_a_warning() -> None:
+    migration = parsed("SELECT 1;\nFROB t;\n")
+    assert [part.sql for part in migration.steps] == [b"SELECT 1", b"FROB t"]
     (warning,) = migration.findings
-    assert (warning.level, warning.place) == (Level.WARNING, "migrations/01_example.sql:2:1")
-    assert 'syntax error at or near "FROB"' in warning.message
+    assert (warning.level, warning.place) == (Level.WARNING, f"{FILE}:2:1")
+
+
+# The client
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY t FROM stdin",
+        "COPY t TO stdout",
+        "copy t (a) from STDIN with (format csv)",
+        "COPY (SELECT 1) TO STDOUT WITH (FORMAT csv)",
+    ],
+)
+def test_refuses_copy_through_the_client(sql: str) -> None:
+    finding = refusal(f"SELECT 1;\n  {sql};")
+    assert finding.place == f"{FILE}:2:3"
+    assert finding.message == "COPY from stdin or to stdout needs psql; a migration has nobody to give or take the data"
+    assert finding.hint == "write the rows as INSERT statements, or COPY from a file of the server"
+
+
+def test_refuses_copy_with_its_data_in_the_file() -> None:
+    finding = refusal("CREATE TABLE t (a int, b text);\nCOPY t (a, b) FROM stdin;\n1\tit's\n2\t\\N\n\\.\n\nSELECT 1;\n")
+    assert (finding.line, finding.message.split()[0]) == (2, "COPY")
+
+
+def test_tells_every_copy_of_a_dump() -> None:
+    found = refusals("COPY t FROM stdin;\n1\t'\n\\.\nCOPY u FROM stdin;\n\\.\n\\unrestrict x\n")
+    assert [finding.line for finding in found] == [1, 4, 6]
+
+
+@pytest.mark.parametrize("sql", ["COPY t FROM '/data/t.csv'", "COPY t FROM PROGRAM 'cat /data/t.csv'"])
+def test_copy_of_the_servers_own_files_may_run(sql: str) -> None:
+    assert statements(sql) == [sql]
+
+
+def test_a_backslash_inside_a_literal_is_no_command_of_psql() -> None:
+    sql = "SELECT '\n\\connect app\n'"
+    assert statements(sql) == [sql]
+
+
+@pytest.mark.parametrize(
+    ("sql", "encoding"),
+    [
+        ("SET client_encoding = 'LATIN1'", "LATIN1"),
+        ("SET LOCAL client_encoding TO win1252", "win1252"),
+        ("set session CLIENT_ENCODING='SQL_ASCII'", "SQL_ASCII"),
+        ("SET NAMES 'latin1'", "latin1"),
+    ],
+)
+def test_refuses_another_encoding_than_the_one_it_is_sent_in(sql: str, encoding: str) -> None:
+    finding = refusal(f"SELECT 1;\n {sql};")
+    assert finding.place == f"{FILE}:2:2"
+    assert finding.message == (f"a migration is sent as UTF-8; with {encoding} the server would misread what follows")
+    assert finding.hint == "save the file as UTF-8 and take this statement out"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SET client_encoding = 'UTF8'",
+        "SET client_encoding TO 'utf-8'",
+        "SET NAMES 'UTF8'",
+        "SET client_encoding TO DEFAULT",
+        "SET client_min_messages = warning",
+        "SELECT 'SET client_encoding = LATIN1'",
+    ],
+)
+def test_its_own_encoding_may_be_said(sql: str) -> None:
+    assert statements(sql) == [sql]
+
+
+# The ledger
+
+
+@pytest.mark.parametrize(
+    ("sql", "thing"),
+    [
+        ("DROP TABLE schema_migrations", "schema_migrations"),
+        ("DROP TABLE public.schema_migrations", "schema_migrations"),
+        ('ALTER TABLE "migration_history" ADD note text', "migration_history"),
+        ("DELETE FROM migration_runs", "migration_runs"),
+        ("UPDATE migration_environment SET environment = 'x'", "migration_environment"),
+        ("INSERT INTO SCHEMA_MIGRATIONS VALUES ('02')", "schema_migrations"),
+        ("WITH gone AS (DELETE FROM schema_migrations RETURNING 1) SELECT * FROM gone", "schema_migrations"),
+        ("TRUNCATE t, migration_history", "migration_history"),
+        ("DROP SCHEMA public CASCADE", "schema public"),
+    ],
+)
+def test_refuses_to_change_the_ledger(sql: str, thing: str) -> None:
+    finding = refusal(f"SELECT 1;\n  {sql};")
+    assert finding.place == f"{FILE}:2:3"
+    assert finding.message == f"this statement changes {thing}, which holds the ledger of the migrations"
+    assert finding.hint == (
+        "take it out; where it means a table of your own, keep the ledger elsewhere with `tracking-schema`"
+    )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM schema_migrations",
+        "DROP TABLE app.schema_migrations",
+        "DELETE FROM schema_migration",
+        "SELECT 'DROP TABLE schema_migrations'",
+        "-- DROP TABLE schema_migrations\nSELECT 1",
+        "DROP SCHEMA app",
+    ],
+)
+def test_what_only_looks_like_the_ledger_may_be_changed(sql: str) -> None:
+    assert len(statements(sql)) == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "refused"),
+    [
+        ("DROP TABLE schema_migrations", False),
+        ("DROP TABLE public.schema_migrations", False),
+        ("DROP SCHEMA public", False),
+        ("DROP TABLE deploy.schema_migrations", True),
+        ('DROP TABLE "deploy"."schema_migrations"', True),
+        ("DROP SCHEMA deploy", True),
+        ("ALTER SCHEMA deploy RENAME TO other", True),
+    ],
+)
+def test_the_ledger_is_the_one_in_the_tracking_schema(sql: str, refused: bool) -> None:
+    policy = ParsePolicy(tracking_schema="deploy")
+    if refused:
+        assert "the ledger" in refusal(sql, policy).message
+    else:
+        assert parsed(sql, policy).transactional
+
+
+def test_the_ledger_is_found_among_the_rows_of_a_large_file() -> None:
+    row = "INSERT INTO t VALUES (1);\n"
+    rows = LARGE // len(row) + 1
+    finding = refusal(f"{row * rows}DELETE FROM schema_migrations;\n{row}")
+    assert (finding.line, finding.column) == (rows + 1, 1)
+
+
+def test_the_ledgers_own_file_may_make_the_ledger() -> None:
+    file = a_migration_file("00", name="migration_state_tracking", sql="CREATE TABLE schema_migrations (version text)")
+    assert parse(file).transactional
+
+
+def test_the_ledgers_own_file_is_one_transaction() -> None:
+    file = a_migration_file("00", name="migration_state_tracking", sql="SELECT 1;\nVACUUM;")
+    with pytest.raises(InputError) as caught:
+        parse(file)
+    (finding,) = caught.value.findings
+    assert finding.place == "migrations/00_migration_state_tracking.sql:1"
+    assert finding.message == (
+        "this file runs inside of a transaction, and it cannot: PostgreSQL does not run VACUUM inside a transaction "
+        "(line 2)"
+    )
+    assert finding.hint == "move that into a migration of its own"
+
+
+# Check files
+
+
+def test_a_check_file_is_taken_apart_alike() -> None:
+    migration = parse(a_migration_file(1, check="-- why\nBEGIN; SELECT count(*) = 0 FROM t; COMMIT"))
+    assert [(check.sql, check.line) for check in migration.checks] == [(b"SELECT count(*) = 0 FROM t", 2)]
+
+
+def test_a_file_without_a_check_file_has_no_checks() -> None:
+    assert parsed("SELECT 1").checks == ()
+
+
+@pytest.mark.parametrize(
+    ("check", "place", "message"),
+    [
+        pytest.param("SELECT 1;\nCOMMIT;", "2:1", "a migration and its ledger row are one transaction", id="control"),
+        pytest.param("SELECT 1;\nVACUUM;", "1", "this file runs inside of a transaction, and it cannot", id="vacuum"),
+        pytest.param("SELECT 1;\n COPY t TO stdout;", "2:2", "COPY from stdin or to stdout needs psql", id="copy"),
+        pytest.param("SELECT 1;\n\\q", "2:1", "`\\q` is a command of psql, not SQL", id="psql"),
+        pytest.param("SELECT 'x", "1:8", "the literal that begins here never ends", id="literal"),
+        pytest.param("BEGIN;\nVACUUM;\nCOMMIT", "2:1", "PostgreSQL does not run VACUUM inside the BEGIN", id="wrapped"),
+    ],
+)
+def test_a_check_file_is_refused_alike(check: str, place: str, message: str) -> None:
+    finding = refusal("SELECT 1", check=check)
+    assert finding.place == f"migrations/01_example.check.sql:{place}"
+    assert finding.message.startswith(message)
+
+
+def test_a_check_file_cannot_have_transactions_of_its_own() -> None:
+    check = "BEGIN; SELECT true; COMMIT; SELECT true"
+    assert refusal("SELECT 1", OWN_TRANSACTIONS, check=check).place == "migrations/01_example.check.sql:1:1"
 
 
 def test_warns_of_an_unknown_statement_in_a_check_file_too() -> None:
@@ -145,82 +320,26 @@ def test_warns_of_an_unknown_statement_in_a_check_file_too() -> None:
     assert [warning.place for warning in migration.findings] == ["migrations/01_example.check.sql:1:1"]
 
 
-@pytest.mark.parametrize("control", ["BEGIN", "start transaction", "COMMIT", "End", "ROLLBACK", "ABORT"])
-def test_refuses_control_of_the_transaction_in_text_that_the_parser_does_not_understand(control: str) -> None:
-    assert places(f"FROB t;\n{control};\nSELECT 1;") == ["migrations/01_example.sql:2"]
+def test_tells_what_is_wrong_with_both_files() -> None:
+    found = refusals("COMMIT", check="COMMIT")
+    assert [str(finding.path) for finding in found] == ["migrations/01_example.check.sql", FILE]
 
 
-def test_words_of_control_inside_such_text_are_harmless() -> None:
-    sql = "FROB t; -- COMMIT;\nSELECT 'COMMIT;', $$;COMMIT;$$ AS commit;"
-    assert statements(sql) == [sql]
+# Down files
 
 
-@pytest.mark.parametrize("sql", ["PREPARE q AS SELECT 1", "ROLLBACK TO SAVEPOINT s"])
-def test_words_that_only_begin_like_control_are_harmless_in_such_text(sql: str) -> None:
-    assert statements(f"FROB t; {sql};") == [f"FROB t; {sql};"]
+def test_a_down_file_is_a_migration_of_its_own_text() -> None:
+    down = parse_down(a_migration_file(1, sql="SELECT 1", down="-- Purpose: back\nVACUUM", check="SELECT true"))
+    assert [(part.sql, part.line) for part in down.statements] == [(b"VACUUM", 2)]
+    assert (down.transactional, down.headers.purpose, down.checks) == (False, "back", ())
+    assert str(down.source.path) == "migrations/01_example.down.sql"
+    assert down.sql_digest == sql_digest(b"VACUUM")
 
 
-@pytest.mark.parametrize(
-    ("sql", "place", "message"),
-    [
-        pytest.param("SELECT 1;\nSELECT 'x", "2:8", "unterminated quoted string", id="literal"),
-        pytest.param("/* x", "1:1", "unterminated /* comment", id="comment"),
-        pytest.param("DO $$ BEGIN", "1:4", "unterminated dollar-quoted string", id="dollar-quotes"),
-    ],
-)
-def test_refuses_text_that_never_ends(sql: str, place: str, message: str) -> None:
-    (finding,) = refusals(sql)
-    assert finding.place == f"migrations/01_example.sql:{place}"
-    assert finding.message.startswith(message)
+def test_a_down_file_is_refused_at_its_own_place() -> None:
+    with pytest.raises(InputError, match=r"^migrations/01_example\.down\.sql:2:1: a migration and its ledger row"):
+        parse_down(a_migration_file(1, down="SELECT 1;\nCOMMIT"))
 
 
-@pytest.mark.parametrize("sql", ['CREATE TABLE t ("" int)', "SELECT 123abc", "SELECT 1_000_"])
-def test_text_that_cannot_be_scanned_is_refused_at_its_place(sql: str) -> None:
-    (finding,) = refusals(f"SELECT 1;\n{sql};")
-    assert finding.line == 2
-
-
-@pytest.mark.parametrize(
-    "sql", ["COPY t FROM stdin", "COPY t TO stdout", "COPY (SELECT 1) TO STDOUT WITH (FORMAT csv)"]
-)
-def test_refuses_copy_through_the_client(sql: str) -> None:
-    (finding,) = refusals(f"SELECT 1;\n{sql};")
-    assert finding.line == 2
-    assert finding.message == "COPY from stdin or to stdout needs psql; a migration has nobody to give or take the data"
-    assert finding.hint == "write the rows as INSERT statements, or COPY from a file of the server"
-
-
-def test_refuses_copy_with_its_data_in_the_file() -> None:
-    (finding,) = refusals(
-        "CREATE TABLE t (a int, b text);\nCOPY t (a, b) FROM stdin;\n1\tone\n2\ttwo\n\\.\n\nSELECT 1;\n"
-    )
-    assert (finding.line, finding.message.split()[0]) == (2, "COPY")
-
-
-def test_the_data_of_a_copy_is_no_command() -> None:
-    (finding,) = refusals("COPY t FROM stdin;\n\\N\tone\n\\.\n")
-    assert finding.line == 1
-
-
-@pytest.mark.parametrize(
-    "command", ["\\connect app", "\\restrict abc", "\\i other.sql", "\\echo 'it''s'", "  \\set x 1", "\\!ls"]
-)
-def test_refuses_what_only_psql_understands_at_its_line(command: str) -> None:
-    (finding,) = refusals(f"SELECT 1;\n{command}\nSELECT 2;")
-    assert finding.line == 2
-    assert finding.message == f"`{command.split(maxsplit=1)[0]}` is a command of psql, not SQL"
-    assert finding.hint == "take it out; what it did must be said in SQL"
-
-
-def test_tells_every_command_of_psql() -> None:
-    assert [finding.line for finding in refusals("\\connect a\nSELECT 1;\n\\restrict b\n")] == [1, 3]
-
-
-def test_a_backslash_inside_a_literal_is_no_command() -> None:
-    sql = "SELECT '\n\\connect app\n'"
-    assert statements(sql) == [sql]
-
-
-@pytest.mark.parametrize("sql", ["COPY t FROM '/data/t.csv'", "COPY t FROM PROGRAM 'cat /data/t.csv'"])
-def test_copy_of_the_servers_own_files_may_run(sql: str) -> None:
-    assert statements(sql) == [sql]
+def test_what_is_wrong_with_the_down_file_keeps_nobody_from_going_up() -> None:
+    assert parse(a_migration_file(1, down="COMMIT; \\q")).transactional

@@ -1,0 +1,55 @@
+"""Files written for another tool, whose comments say what this one would get wrong: where the way back begins."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from runner.core.model import SourceFile, Statement
+from runner.core.split import split
+from runner.errors import Finding
+
+WAY_BACK = re.compile(
+    rb"^[ \t]*(?:(?P<goose>--[ \t]*\+goose[ \t]+Down)|(?P<sql_migrate>--[ \t]*\+migrate[ \t]+Down)"
+    rb"|(?P<dbmate>--[ \t]*migrate:down)|(?P<tern>-{4}[ \t]*create above / drop below[ \t]*-{4})"
+    rb"|(?P<node_pg_migrate>--[ \t]*Down Migration)|(?P<mybatis>--[ \t]*//[ \t]*@UNDO)).*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+NO_TRANSACTION = re.compile(
+    rb"^[ \t]*--[ \t]*(?:\+goose[ \t]+NO[ \t]+TRANSACTION|\+migrate[ \t]+Up[ \t]+notransaction"
+    rb"|migrate:up[ \t]+transaction:false|sqlx:no-transaction|no-transaction"
+    rb"|postgres-migrations[ \t]+disable-transaction)\b.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def marks_of_other_tools(source: SourceFile, statements: Sequence[Statement]) -> Iterator[Finding]:
+    """Marks that would change how the file runs in the tool it was written for."""
+    for mark in WAY_BACK.finditer(source.data):
+        if not _inside(mark.start(), statements):
+            tool = (mark.lastgroup or "").replace("_", "-")
+            yield _at(
+                source,
+                mark.start(),
+                f"what follows this mark of {tool} undoes the migration, and would run here right after it",
+                "move it into the down file, which ends in .down.sql",
+            )
+    for mark in NO_TRANSACTION.finditer(source.data):
+        if not _inside(mark.start(), statements):
+            comment = mark[0].decode().strip()
+            yield _at(
+                source,
+                mark.start(),
+                f"`{comment}` is another tool's way to say that the file runs without a transaction",
+                "write `-- migrate: no-transaction` instead",
+            )
+
+
+def _inside(position: int, statements: Sequence[Statement]) -> bool:
+    holder = next((statement for statement in statements if statement.start <= position < statement.end), None)
+    if holder is None or holder.count == 1:
+        return holder is not None
+    return any(cut.start <= position - holder.start < cut.end for cut in split(holder.sql))
+
+
+def _at(source: SourceFile, position: int, message: str, hint: str) -> Finding:
+    line = source.data.count(b"\n", 0, position) + 1
+    return Finding(message, path=source.path, line=line, hint=hint)
