@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from runner.core.drift import judge_change
 from runner.core.model import Applied, MigrationFile, Plan
 from runner.core.naming import LEDGER_FILE, VersionOrder
 from runner.errors import Drift, Finding, InputError, Level, Refused
 
 KNOWN_SHOWN = 10
+NONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,15 +21,24 @@ class PlanPolicy:
     allow_out_of_order: bool = False
 
 
-def make_plan(files: Sequence[MigrationFile], applied: Sequence[Applied], policy: PlanPolicy) -> Plan:
-    """Order what is left to run.
+def changed_versions(files: Sequence[MigrationFile], applied: Sequence[Applied]) -> list[str]:
+    """The versions, as the ledger writes them, whose files are not what was applied."""
+    recorded = _recorded(applied)
+    return [recorded[int(file.version)].version for file in files if _changed(file, recorded)]
 
-    Raises Drift when files changed after they were applied, Refused when a file would run behind a later one, and
-    InputError when the version asked for does not exist.
+
+def make_plan(
+    files: Sequence[MigrationFile], applied: Sequence[Applied], policy: PlanPolicy, bodies: Mapping[str, str] = NONE
+) -> Plan:
+    """Order what is left to run. `bodies`: the applied texts of changed versions, as far as the ledger kept them.
+
+    Raises Drift when files changed after they were applied in more than their look, Refused when a file would run
+    behind a later one, and InputError when the version asked for does not exist.
     """
     recorded = _recorded(applied)
-    if changed := [_mismatch(file) for file in files if _changed(file, recorded)]:
-        raise Drift(*changed)
+    changes = [_judged(file, recorded, bodies) for file in files if _changed(file, recorded)]
+    if unsafe := [finding for finding in changes if finding.level is Level.ERROR]:
+        raise Drift(*unsafe)
     key = policy.version_order.key
     plan = compare(files, applied, policy.version_order)
     wanted, later = _up_to(policy, files, plan.pending)
@@ -42,7 +53,7 @@ def make_plan(files: Sequence[MigrationFile], applied: Sequence[Applied], policy
         plan,
         pending=wanted,
         later=tuple(file.version for file in later),
-        findings=(*plan.findings, *(_ran_late(file, plan.current_version) for file in late)),
+        findings=(*plan.findings, *changes, *(_ran_late(file, plan.current_version) for file in late)),
     )
 
 
@@ -71,13 +82,9 @@ def _changed(file: MigrationFile, recorded: Mapping[int, Applied]) -> bool:
     return row is not None and row.checksum != file.checksum
 
 
-def _mismatch(file: MigrationFile) -> Finding:
-    return Finding(
-        f"Migration {file.version} checksum mismatch! File has been modified after being applied. This is unsafe.",
-        path=file.path,
-        line=1,
-        hint="restore the file as it was applied, and put the change into a new migration",
-    )
+def _judged(file: MigrationFile, recorded: Mapping[int, Applied], bodies: Mapping[str, str]) -> Finding:
+    row = recorded[int(file.version)]
+    return judge_change(file, row, bodies.get(row.version))
 
 
 def _up_to(

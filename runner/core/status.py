@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from runner.core.checksum import sql_digest
 from runner.core.durations import in_words
 from runner.core.model import Applied, MigrationFile, Status
 from runner.core.naming import VersionOrder
 
 HEADINGS = ("version", "name", "state", "applied at", "by", "took")
 MODIFIED = "completed, file modified"
+EDITED = "completed, file edited in comments or layout"
 MISSING = "file missing"
 
 
@@ -34,7 +36,7 @@ def _row(file: MigrationFile | None, row: Applied | None) -> tuple[str, ...]:
     if file is None:
         state = f"{row.status}, {MISSING}"
     elif row.completed and row.checksum != file.checksum:
-        state = MODIFIED
+        state = EDITED if row.sql_digest and row.sql_digest == sql_digest(file.up.data) else MODIFIED
     when = row.applied_at.strftime("%Y-%m-%d %H:%M:%S %Z") if row.applied_at else ""
     took = in_words(timedelta(milliseconds=row.execution_time_ms)) if row.execution_time_ms is not None else ""
     return (row.version, row.name, state, when, row.applied_by or "", took)

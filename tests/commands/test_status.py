@@ -10,13 +10,16 @@ ONE = "CREATE TABLE one ();"
 
 
 def test_shows_each_migration_and_its_state(db_migrate: CommandLine) -> None:
-    db_migrate.write(_01_one=ONE, _02_gone="SELECT 2;", _03_bad="SELECT 1 / 0;", _04_later="SELECT 4;")
+    db_migrate.write(
+        _00_look="SELECT 0;", _01_one=ONE, _02_gone="SELECT 2;", _03_bad="SELECT 1 / 0;", _04_later="SELECT 4;"
+    )
     db_migrate("--environment", "staging")
     (db_migrate.checkout / "migrations" / "02_gone.sql").unlink()
-    db_migrate.write(_01_one=ONE + " -- changed")
+    db_migrate.write(_00_look="SELECT 0; -- changed", _01_one=ONE + "SELECT 1;")
     ran = db_migrate("status")
     assert ran.exit_code == 0
     lines = {line.split()[0]: line for line in ran.log.splitlines() if line[:2].isdecimal()}
+    assert "completed, file edited in comments or layout" in lines["00"]
     assert "completed, file modified" in lines["01"]
     assert "completed, file missing" in lines["02"]
     assert "failed" in lines["03"]

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.core.checksum import sql_digest
 from runner.core.model import Applied, MigrationFile, Plan
 from runner.core.naming import VersionOrder
-from runner.core.plan import PlanPolicy, compare, make_plan
+from runner.core.plan import PlanPolicy, changed_versions, compare, make_plan
 from runner.errors import Drift, InputError, Level, Refused
-from tests.builders import STEADY, a_migration_file, applied, version_text
+from tests.builders import SQL, STEADY, a_migration_file, applied, version_text
 
 
 def files(*versions: int | str) -> list[MigrationFile]:
@@ -104,6 +105,38 @@ def test_a_changed_file_is_refused_even_where_out_of_order_is_allowed() -> None:
 def test_comparing_alone_refuses_nothing() -> None:
     plan = compare(files(1, 2), [applied(2, checksum="x")], VersionOrder.AUTO)
     assert (pending(plan), plan.applied) == (["01"], ("02",))
+
+
+def test_a_file_that_only_looks_different_is_a_warning() -> None:
+    recorded = [applied(1, checksum="another", sql_digest=sql_digest(SQL.encode())), applied(2)]
+    plan = plan_of([a_migration_file(1, sql=f"-- a comment\n{SQL}"), *files(2, 3)], recorded)
+    assert (pending(plan), plan.applied) == (["03"], ("01", "02"))
+    (warning,) = plan.findings
+    assert (warning.level, warning.place) == (Level.WARNING, "migrations/01_example.sql:1")
+    assert warning.message == "migration 01 was edited after being applied, in comments or layout only"
+
+
+def test_only_what_is_unsafe_is_refused_beside_what_only_looks_different() -> None:
+    recorded = [applied(1, checksum="x", sql_digest=sql_digest(SQL.encode())), applied(2, checksum="y")]
+    with pytest.raises(Drift) as caught:
+        plan_of(files(1, 2), recorded)
+    assert [finding.place for finding in caught.value.findings] == ["migrations/02_example.sql:1"]
+
+
+def test_a_refused_file_is_shown_against_the_text_that_was_applied() -> None:
+    with pytest.raises(Drift) as caught:
+        make_plan(files(1), [applied("1", checksum="x")], PlanPolicy(), {"1": "SELECT 0;\n"})
+    assert caught.value.findings[0].diff.endswith("@@ -1,2 +1,2 @@\n-SELECT 0;\n+SELECT 1;\n ")
+
+
+def test_names_the_changed_versions_as_the_ledger_writes_them() -> None:
+    recorded = [
+        applied("1", checksum="x"),
+        applied(2),
+        applied(3, checksum="y"),
+        applied(4, status="failed", checksum="z"),
+    ]
+    assert changed_versions(files(1, 2, 3, 4, 5), [*recorded, applied("init")]) == ["1", "03"]
 
 
 # The version asked for

@@ -1,10 +1,11 @@
 """Files and ledger side by side, and the plain table that shows them."""
 
+from runner.core.checksum import sql_digest
 from runner.core.model import Applied, MigrationFile, Table
 from runner.core.naming import VersionOrder
 from runner.core.status import HEADINGS, status_rows
 from runner.core.table import as_text
-from tests.builders import NOON, a_migration_file, applied
+from tests.builders import NOON, SQL, a_migration_file, applied
 
 
 def states(files: list[MigrationFile], rows: list[Applied]) -> dict[str, str]:
@@ -12,13 +13,14 @@ def states(files: list[MigrationFile], rows: list[Applied]) -> dict[str, str]:
 
 
 def test_tells_the_state_of_each_migration() -> None:
-    files = [a_migration_file(version) for version in (1, 2, 3, 4, 6)]
+    files = [a_migration_file(version) for version in (1, 2, 3, 4, 6, 7)]
     rows = [
         applied(1),
         applied(2, checksum="another"),
         applied(3, status="failed", checksum="another"),
         applied(4, status="running"),
         applied(5),
+        applied(7, checksum="another", sql_digest=sql_digest(SQL.encode())),
     ]
     assert states(files, rows) == {
         "01": "completed",
@@ -27,6 +29,7 @@ def test_tells_the_state_of_each_migration() -> None:
         "04": "running",
         "05": "completed, file missing",
         "06": "pending",
+        "07": "completed, file edited in comments or layout",
     }
 
 
