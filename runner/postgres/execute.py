@@ -1,7 +1,7 @@
 """Runs a plan, one migration after the other, and keeps the ledger true to what happened."""
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -9,8 +9,10 @@ from runner.core.model import LedgerState, Migration, StepResult
 from runner.core.naming import LEDGER_FILE
 from runner.errors import Cancelled, DatabaseUnusable, Finding, Level, MigrationFailed, Outcome
 from runner.postgres.ledger import Ledger
+from runner.postgres.nontransactional import run_nontransactional
+from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection, reset, usable
-from runner.postgres.transactional import Timeouts, run_transactional
+from runner.postgres.transactional import run_transactional
 from runner.postgres.watcher import Mutex
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ class Execution:
     scrub: Callable[[str], str]  # what the server says goes through it before anybody, the ledger included, hears it
     warn: Callable[[Finding], None]  # told what went wrong beside the migrations
     reconnect: Callable[[], Connection]  # for the ledger's sake, when the worker's connection is lost
+    done: Mapping[str, int] = field(default_factory=dict)  # statements that an earlier run finished, by version
 
 
 def apply(
@@ -84,19 +87,37 @@ def _run_recorded(execution: Execution, migration: Migration) -> tuple[StepResul
     """
     worker, ledger = execution.worker, execution.ledger
     cancelled = None
+    done = execution.done.get(migration.version, 0)
+
+    def counted(number: int) -> None:
+        nonlocal done
+        done = number
+
     try:
         with usable(worker):
-            owned = ledger.mark_running(worker, migration)
+            owned = ledger.mark_running(worker, migration, done)
         if not owned:
             raise MigrationFailed(Finding(NOT_OURS, path=migration.file.path, hint="look at the ledger, and run again"))
-        step = run_transactional(worker, ledger, migration, mutex=execution.mutex, timeouts=execution.timeouts)
+        step = _run(execution, migration, done, counted)
     except Cancelled as error:
         cancelled = error
-        failure = Finding(str(error), path=migration.file.path)
-        step = StepResult(migration=migration, duration=timedelta(), failure=failure)
+        step = StepResult(
+            migration=migration,
+            duration=timedelta(),
+            statements_done=done,
+            failure=Finding(str(error), path=migration.file.path),
+            sure=migration.transactional,
+        )
     if step.failure:
         step = _record_failure(execution, step, step.failure.scrubbed(execution.scrub))
     return step, cancelled
+
+
+def _run(execution: Execution, migration: Migration, done: int, counted: Callable[[int], None]) -> StepResult:
+    worker, ledger, mutex, timeouts = execution.worker, execution.ledger, execution.mutex, execution.timeouts
+    if migration.transactional:
+        return run_transactional(worker, ledger, migration, mutex=mutex, timeouts=timeouts)
+    return run_nontransactional(worker, ledger, migration, mutex=mutex, timeouts=timeouts, done=done, counted=counted)
 
 
 def _end_run(execution: Execution, outcome: Outcome) -> None:

@@ -18,6 +18,8 @@ from runner.core.model import (
     Migration,
     MigrationFile,
     RunContext,
+    SourceFile,
+    Status,
     StepResult,
     Target,
 )
@@ -31,9 +33,11 @@ CODECS = {"UTF8": "utf-8", "SQL_ASCII": "utf-8", "LATIN1": "latin-1", "LATIN9": 
 LARGEST_BODY = 1024 * 1024  # bytes of SQL that the ledger keeps of a file
 
 ROWS: LiteralString = """
-    SELECT version, name, checksum, status, applied_at, applied_by, execution_time_ms, error_message
+    SELECT version, name, checksum, status{more}, applied_at, applied_by, execution_time_ms, error_message
     FROM {schema}.schema_migrations"""
-CHECKSUMS: LiteralString = "SELECT version, name, checksum, status FROM {schema}.schema_migrations"
+CHECKSUMS: LiteralString = "SELECT version, name, checksum, status{more} FROM {schema}.schema_migrations"
+ADDED: LiteralString = ", sql_digest, transactional, statements_done"  # which an older ledger lacks
+BODIES: LiteralString = "SELECT version, body FROM {schema}.schema_migrations WHERE version = ANY (%s) AND body <> ''"
 ENVIRONMENT: LiteralString = "SELECT environment FROM {schema}.migration_environment"
 HISTORY: LiteralString = """
     SELECT executed_at, version, action, status, execution_time_ms, executed_by, environment, error_message
@@ -50,7 +54,7 @@ RECORD_ENVIRONMENT: LiteralString = """
     INSERT INTO {schema}.migration_environment (environment) VALUES (%s) ON CONFLICT DO NOTHING"""
 FORGET_PENDING: LiteralString = """
     DELETE FROM {schema}.schema_migrations
-    WHERE version <> ALL (%(versions)s::text[]) AND (
+    WHERE version <> ALL (%(versions)s::text[]) AND transactional IS NOT FALSE AND (
         status IN ('pending', 'running')
         OR status = 'failed'
            AND ltrim(version, '0') = ANY (SELECT ltrim(planned, '0') FROM unnest(%(versions)s::text[]) AS planned))"""
@@ -63,22 +67,28 @@ ANNOUNCE: LiteralString = """
         error_message = NULL, execution_time_ms = NULL, run_id = excluded.run_id
     WHERE schema_migrations.status <> 'completed'"""
 MARK_RUNNING: LiteralString = """
-    UPDATE {schema}.schema_migrations SET status = 'running'
-    WHERE version = %s AND status <> 'completed' AND run_id = %s"""
+    UPDATE {schema}.schema_migrations
+    SET status = 'running', transactional = %(transactional)s, statements_total = %(statements)s,
+        statements_done = %(done)s, body = %(body)s
+    WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s"""
+COUNT_DONE: LiteralString = """
+    UPDATE {schema}.schema_migrations SET statements_done = %s
+    WHERE version = %s AND status = 'running' AND run_id = %s"""
 RECORD_COMPLETED: LiteralString = """
     WITH recorded AS (
         INSERT INTO {schema}.schema_migrations
             (version, name, checksum, status, applied_at, execution_time_ms, applied_by, transactional,
-             statements_total, statements_done, body, down_body, run_id)
-        SELECT %(version)s, %(name)s, %(checksum)s, 'completed', clock_timestamp(), %(ms)s, %(actor)s, true,
-               %(statements)s, %(statements)s, %(body)s, %(down_body)s, %(run_id)s
+             statements_total, statements_done, sql_digest, body, down_body, run_id)
+        SELECT %(version)s, %(name)s, %(checksum)s, 'completed', clock_timestamp(), %(ms)s, %(actor)s,
+               %(transactional)s, %(statements)s, %(statements)s, %(sql_digest)s, %(body)s, %(down_body)s, %(run_id)s
         WHERE EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
         ON CONFLICT (version) DO UPDATE
         SET name = excluded.name, checksum = excluded.checksum, status = excluded.status,
             applied_at = excluded.applied_at, execution_time_ms = excluded.execution_time_ms, error_message = NULL,
             applied_by = excluded.applied_by, transactional = excluded.transactional,
             statements_total = excluded.statements_total, statements_done = excluded.statements_done,
-            body = excluded.body, down_body = excluded.down_body, run_id = excluded.run_id
+            sql_digest = excluded.sql_digest, body = excluded.body, down_body = excluded.down_body,
+            run_id = excluded.run_id
         RETURNING version)
     INSERT INTO {schema}.migration_history
         (id, version, action, executed_at, execution_time_ms, status, executed_by, environment, run_id)
@@ -88,8 +98,9 @@ RECORD_COMPLETED: LiteralString = """
 RECORD_FAILED: LiteralString = """
     WITH recorded AS (
         UPDATE {schema}.schema_migrations
-        SET status = 'failed', error_message = %(error)s, execution_time_ms = %(ms)s, applied_by = %(actor)s,
-            applied_at = NULL, transactional = true, statements_total = %(statements)s, statements_done = 0
+        SET status = %(status)s, error_message = %(error)s, execution_time_ms = %(ms)s, applied_by = %(actor)s,
+            applied_at = NULL, transactional = %(transactional)s, statements_total = %(statements)s,
+            statements_done = %(done)s
         WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s
         RETURNING version)
     INSERT INTO {schema}.migration_history
@@ -97,6 +108,13 @@ RECORD_FAILED: LiteralString = """
     SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), %(ms)s, 'failed', %(error)s, %(actor)s,
            %(environment)s, %(run_id)s
     FROM recorded"""
+RECORD_UNDONE: LiteralString = """
+    WITH undone AS (DELETE FROM {schema}.schema_migrations WHERE version = %(version)s RETURNING version)
+    INSERT INTO {schema}.migration_history
+        (id, version, action, executed_at, execution_time_ms, status, executed_by, environment, run_id)
+    SELECT gen_random_uuid(), version, 'rollback', clock_timestamp(), %(ms)s, 'success', %(actor)s, %(environment)s,
+           %(run_id)s
+    FROM undone"""
 COMPLETED_BY: LiteralString = """
     SELECT FROM {schema}.schema_migrations WHERE version = %s AND status = 'completed' AND run_id = %s"""
 WAL_POSITION = "SELECT pg_current_wal_lsn()::text"
@@ -127,16 +145,25 @@ class Ledger:
     def _sql(self, query: LiteralString) -> sql.Composed:
         return sql.SQL(query).format(schema=sql.Identifier(self.schema), held_key=HELD_KEY)
 
-    def rows(self, connection: Connection, *, whole: bool = False, environment: bool = True) -> LedgerRows:
+    def rows(
+        self, connection: Connection, *, whole: bool = False, environment: bool = True, current: bool = True
+    ) -> LedgerRows:
         """What the ledger holds; with `whole` also when, by whom and how each migration was applied. Without
-        `environment` for a ledger of a shape that did not have it yet.
+        `environment`, and not `current`, for a ledger of an older shape.
         """
+        more = sql.SQL(ADDED if current else "")
+        query = sql.SQL(ROWS if whole else CHECKSUMS).format(schema=sql.Identifier(self.schema), more=more)
         with connection.pipeline(), connection.cursor(row_factory=rows.class_row(Applied)) as cursor:
-            cursor.execute(self._sql(ROWS if whole else CHECKSUMS))
+            cursor.execute(query)
             answer = connection.execute(self._sql(ENVIRONMENT)) if environment else None
             applied = tuple(cursor.fetchall())
             recorded = answer.fetchone() if answer else None
         return LedgerRows(applied=applied, environment=recorded[0] if recorded else None)
+
+    def bodies(self, connection: Connection, versions: Sequence[str]) -> dict[str, str]:
+        """The applied texts of these versions, as far as the ledger kept them; it keeps no large ones."""
+        with usable(connection):
+            return dict(connection.execute(self._sql(BODIES), [list(versions)]).fetchall())
 
     def history(self, connection: Connection, limit: int) -> list[HistoryEntry]:
         """The last entries of the history, the newest first."""
@@ -181,14 +208,27 @@ class Ledger:
         """Write how the run ended."""
         connection.execute(self._sql(END_RUN), [_wal_position(connection), outcome, self.context.run_id])
 
-    def mark_running(self, connection: Connection, migration: Migration) -> bool:
-        """Show that this migration is under way; False when the row is not this run's any more. Not flushed: losing
-        the mark in a crash costs nothing.
+    def mark_running(self, connection: Connection, migration: Migration, done: int = 0) -> bool:
+        """Show that this migration is under way, with its first `done` statements done by an earlier run; False when
+        the row is not this run's any more. Not flushed: losing the mark in a crash costs nothing.
         """
+        given = {
+            "version": migration.version,
+            "run_id": self.context.run_id,
+            "transactional": migration.transactional,
+            "statements": migration.statement_count,
+            "done": done,
+            "body": None if migration.transactional else _kept(connection, migration.file.up),  # for going on in it
+        }
         with connection.pipeline(), connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = off")
-            marked = connection.execute(self._sql(MARK_RUNNING), [migration.version, self.context.run_id])
+            marked = connection.execute(self._sql(MARK_RUNNING), given)
         return marked.rowcount == 1
+
+    def count_done(self, connection: Connection, migration: Migration, done: int) -> bool:
+        """Keep how many statements of a migration outside of a transaction are done; False when it is not ours."""
+        cursor = connection.execute(self._sql(COUNT_DONE), [done, migration.version, self.context.run_id])
+        return cursor.rowcount == 1
 
     def record_completed(self, connection: Connection, step: StepResult, *, mutex: int, holder: int) -> bool:
         """Write row and history of a migration, inside its own transaction; False, and nothing written, when the
@@ -201,8 +241,9 @@ class Ledger:
                 **self._common(step),
                 "name": _stored(connection, file.name),
                 "checksum": file.checksum,
-                "body": _kept(connection, file.up.text),
-                "down_body": _kept(connection, file.down.text) if file.down else None,
+                "sql_digest": step.migration.sql_digest,
+                "body": _kept(connection, file.up),
+                "down_body": _kept(connection, file.down) if file.down else None,
                 "mutex": mutex,
                 "holder": holder,
             },
@@ -210,9 +251,20 @@ class Ledger:
         return cursor.rowcount == 1
 
     def record_failed(self, connection: Connection, step: StepResult, error: str) -> bool:
-        """Write the failure of a migration that was rolled back; False when its row is not this run's to write."""
-        given = {**self._common(step), "error": _stored(connection, error)}
+        """Write the failure of a migration; False when its row is not this run's to write. One of which a step may or
+        may not have been done stays `running`: the next run must not guess.
+        """
+        given = {
+            **self._common(step),
+            "error": _stored(connection, error),
+            "status": Status.FAILED if step.sure else Status.RUNNING,
+            "done": 0 if step.migration.transactional else step.statements_done,
+        }
         return connection.execute(self._sql(RECORD_FAILED), given).rowcount == 1
+
+    def record_undone(self, connection: Connection, step: StepResult) -> None:
+        """Take a migration that was undone out of the ledger; the history keeps it."""
+        connection.execute(self._sql(RECORD_UNDONE), self._common(step))
 
     def completed_by_this_run(self, connection: Connection, migration: Migration) -> bool:
         """Whether the ledger has the migration as completed by this run."""
@@ -225,7 +277,8 @@ class Ledger:
             "actor": self.context.actor,
             "environment": self.environment,
             "run_id": self.context.run_id,
-            "statements": len(step.migration.statements),
+            "statements": step.migration.statement_count,
+            "transactional": step.migration.transactional,
         }
 
 
@@ -240,9 +293,11 @@ def _stored(connection: Connection, text: str) -> str:
     return text.encode(codec, "replace").decode(codec)
 
 
-def _kept(connection: Connection, text: str) -> str | None:
+def _kept(connection: Connection, source: SourceFile) -> str | None:
     """The text of a file, unless it is too large to keep or cannot be held as it is."""
-    return text if len(text.encode()) <= LARGEST_BODY and _stored(connection, text) == text else None
+    if len(source.data) > LARGEST_BODY:
+        return None
+    return source.text if _stored(connection, source.text) == source.text else None
 
 
 def _wal_position(connection: Connection) -> str | None:
@@ -287,7 +342,12 @@ def survey(
             fit(target)
             if target.ledger is LedgerState.ABSENT:
                 return target, LedgerRows()
-            return target, ledger.rows(connection, whole=whole, environment="migration_environment" in target.tables)
+            return target, ledger.rows(
+                connection,
+                whole=whole,
+                environment="migration_environment" in target.tables,
+                current=target.ledger is LedgerState.CURRENT,
+            )
     finally:
         if not connection.closed:
             connection.read_only = None

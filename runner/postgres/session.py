@@ -63,7 +63,7 @@ def _settled(connection: Connection) -> Connection:
     if connection.info.server_version >= OLDEST_WITH_IDLE_TIMEOUT:
         connection.execute(
             "SET idle_session_timeout = 0; SET statement_timeout = '1min'; SET lock_timeout = '30s'; "
-            "SET idle_in_transaction_session_timeout = '1min'"
+            "SET idle_in_transaction_session_timeout = '1min'; SET standard_conforming_strings = on"
         )
     return connection
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from psycopg import sql
@@ -33,6 +33,7 @@ class Mutex:
 
     key: int
     holder: int
+    connection: Connection = field(repr=False)  # the watcher's, of which the mutex is a part
 
 
 def mutex_key(schema: str) -> int:
@@ -60,7 +61,7 @@ def take_mutex(connection: Connection, schema: str, *, wait: timedelta, tell: Ca
             told_at = waited
             tell(f"waiting for another run: {_holder(connection, key)}")
         time.sleep(min(POLL, wait - waited) / timedelta(seconds=1))
-    return Mutex(key=key, holder=connection.info.backend_pid)
+    return Mutex(key=key, holder=connection.info.backend_pid, connection=connection)
 
 
 def _try(connection: Connection, key: int) -> bool:

@@ -3,55 +3,18 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from runner.postgres.watcher import mutex_key
-from runner.resources import PACKAGE, bundled
+from runner.resources import bundled
 from tests.commands.conftest import CommandLine
+from tests.commands.processes import SLEEPING, running, wait_until
 from tests.conftest import Database
 
 SLOW = "CREATE TABLE slow (id int);\nSELECT pg_sleep(30);\n"
 ONE = "CREATE TABLE one ();"
-
-
-@contextmanager
-def running(db_migrate: CommandLine, *argv: str) -> Iterator[subprocess.Popen[str]]:
-    """`db-migrate` as a process of its own."""
-    environ = {**os.environ, "DATABASE_URL": db_migrate.database.url.value, "GITHUB_ACTOR": "ada"}
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "runner", *argv],
-        env={**environ, "PYTHONPATH": str(PACKAGE.parent), "GITHUB_WORKSPACE": str(db_migrate.checkout)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def wait_until(database: Database, sql: str) -> None:
-    """Until the query returns a row; half a minute at most."""
-    deadline = time.monotonic() + 30
-    while not database.query(sql):
-        assert time.monotonic() < deadline, f"never came true: {sql}"
-        time.sleep(0.05)
-
-
-SLEEPING = (
-    "SELECT pid FROM pg_stat_activity "
-    "WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' AND pid <> pg_backend_pid()"
-)
 
 
 def status_of(database: Database, version: str) -> object:
@@ -247,7 +210,7 @@ def test_a_run_that_was_overtaken_does_not_claim_what_the_other_did(
 
 def test_a_migration_whose_row_is_gone_does_not_run(db_migrate: CommandLine, database: Database) -> None:
     db_migrate.write(
-        _01_delete="DELETE FROM schema_migrations WHERE status = 'pending';",
+        _01_delete="DO $$ BEGIN DELETE FROM schema_migrations WHERE status = 'pending'; END $$;",
         _02_next="CREATE TABLE c (); SELECT 1 / 0;",
     )
     ran = db_migrate()

@@ -1,0 +1,225 @@
+"""Files that do not run in one transaction: step by step, counted, and taken up where they stopped."""
+
+import re
+import signal
+
+import pytest
+
+from tests.commands.conftest import CommandLine, Ran
+from tests.commands.processes import END_SLEEP, SLEEPING, running, wait_until
+from tests.conftest import Database
+
+INDEXED = """\
+CREATE TABLE users (id int, email text);
+CREATE INDEX CONCURRENTLY users_email_idx ON users (email);
+COMMENT ON INDEX users_email_idx IS 'for logging in';
+"""
+
+
+def row(database: Database, version: str = "01") -> tuple[object, ...]:
+    return database.query(
+        "SELECT status, transactional, statements_done, statements_total FROM schema_migrations WHERE version = %s",
+        version,
+    )[0]
+
+
+def test_a_statement_that_refuses_a_transaction_takes_its_file_out_of_one(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    db_migrate.write(_01_index=INDEXED)
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert row(database) == ("completed", False, 3, 3)
+    assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_email_idx'::regclass") is True
+    assert "mixed-transaction" in ran.log
+
+
+def test_a_value_added_to_an_enum_can_be_used_in_the_same_file(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(
+        _01_mood="CREATE TYPE mood AS ENUM ('sad');",
+        _02_happy="ALTER TYPE mood ADD VALUE 'happy';\nCREATE TABLE t AS SELECT 'happy'::mood AS mood;",
+    )
+    assert db_migrate().exit_code == 0
+    assert database.value("SELECT mood::text FROM t") == "happy"
+    assert row(database, "02") == ("completed", False, 2, 2)
+
+
+def test_what_was_done_stays_and_the_next_run_goes_on_behind_it(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(
+        _01_x="-- migrate: no-transaction\nCREATE TABLE a (id int);\nINSERT INTO a SELECT id FROM b;\nDROP TABLE b;"
+    )
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert 'migrations/01_x.sql:3:30: relation "b" does not exist' in ran.log
+    assert "1 of 3 statements done, they stay" in ran.log
+    assert "1 of 3 statements are done and stay; the next run goes on there." in ran.summary
+    assert row(database) == ("failed", False, 1, 3)
+    database.query("CREATE TABLE b AS SELECT 7 AS id")
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert database.query("SELECT id FROM a") == [(7,)]
+    assert row(database) == ("completed", False, 3, 3)
+
+
+HALF = "-- migrate: no-transaction\nCREATE TABLE a ();\nSELECT 1 / 0;"
+
+
+def test_what_is_not_done_yet_may_be_mended(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(_01_x=HALF)
+    assert db_migrate().exit_code == 1
+    db_migrate.write(_01_x="-- migrate: no-transaction\n-- mended\nCREATE TABLE a ();\nCREATE TABLE b ();")
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert {"a", "b"} <= database.tables()
+    assert row(database) == ("completed", False, 2, 2)
+
+
+def test_what_is_done_may_not_be_edited(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(_01_x=HALF)
+    assert db_migrate().exit_code == 1
+    db_migrate.write(_01_x="-- migrate: no-transaction\nCREATE TABLE b ();\nSELECT 1;")
+    ran = db_migrate()
+    assert ran.exit_code == 3
+    assert "migration 01 was edited in statements that have run, or may have, outside of a transaction" in ran.log
+    assert "b" not in database.tables()
+    assert row(database) == ("failed", False, 1, 2)
+    sql = re.search(r"UPDATE .*? WHERE version = '01'", ran.log)
+    assert sql
+    database.query(f"DROP TABLE a; {sql[0]}")
+    assert db_migrate().exit_code == 0
+    assert {"b"} <= database.tables()
+
+
+def settled(ran: Ran, *, done: bool) -> str:
+    """The SQL that the refusal proposes, with the count that tells whether the statement was done."""
+    match = re.search(r"with (\d+) if it did and (\d+) if it did not: (UPDATE .*?'01');", ran.log)
+    assert match
+    return re.sub(r"statements_done = \d+", f"statements_done = {match[1 if done else 2]}", match[3])
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_after_a_killed_run_nobody_guesses(db_migrate: CommandLine, database: Database, *, done: bool) -> None:
+    db_migrate.write(_01_x="-- migrate: no-transaction\nCREATE TABLE a ();\nSELECT pg_sleep(30);\nCREATE TABLE c ();")
+    with running(db_migrate) as process:
+        wait_until(database, SLEEPING)
+        process.kill()
+    database.query(END_SLEEP)
+    assert row(database) == ("running", False, 1, 3)
+    refused = db_migrate()
+    assert refused.exit_code == 3
+    assert "01_x.sql:3: an earlier run of migration 01 ended in the middle of a statement" in refused.log
+    assert row(database) == ("running", False, 1, 3)
+    database.query(settled(refused, done=done))
+    ran = db_migrate("--statement-timeout", "100ms")
+    assert ran.exit_code == (0 if done else 1), ran.log
+    assert row(database) == (("completed", False, 3, 3) if done else ("failed", False, 1, 3))
+    assert ("c" in database.tables()) is done
+
+
+def test_a_lost_connection_leaves_it_open_whether_the_step_was_done(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    db_migrate.write(_01_x="-- migrate: no-transaction\nCREATE TABLE a ();\nSELECT pg_sleep(30);")
+    with running(db_migrate) as process:
+        wait_until(database, SLEEPING)
+        database.query(END_SLEEP)
+        log, _ = process.communicate(timeout=20)
+    assert process.returncode == 1, log
+    assert "of the one behind them nobody knows" in log
+    assert row(database) == ("running", False, 1, 2)
+
+
+def test_cancelling_leaves_it_open_whether_the_step_was_done(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(_01_x="-- migrate: no-transaction\nCREATE TABLE a ();\nSELECT pg_sleep(30);")
+    with running(db_migrate) as process:
+        wait_until(database, SLEEPING)
+        process.send_signal(signal.SIGTERM)
+        log, _ = process.communicate(timeout=10)
+    assert process.returncode == 143, log
+    assert "1 of 2 statements done, they stay" in log
+    assert database.query(SLEEPING) == []
+    assert row(database) == ("running", False, 1, 2)
+
+
+def test_what_a_file_sets_for_its_session_reaches_neither_the_ledger_nor_the_next_file(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    database.query("GRANT CREATE, USAGE ON SCHEMA public TO nobody")
+    db_migrate.write(
+        _01_x="-- migrate: no-transaction\nSET search_path = pg_temp;\nSET ROLE nobody;\nCREATE TABLE public.a ();",
+        _02_y="CREATE TABLE b AS SELECT current_user::text AS role, current_setting('search_path') AS path;",
+    )
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert database.query("SELECT role, path FROM b") == [("postgres", '"$user", public')]
+    assert row(database) == ("completed", False, 3, 3)
+
+
+OWN = """\
+BEGIN;
+CREATE TABLE a (id int);
+INSERT INTO a VALUES (1);
+COMMIT;
+CREATE INDEX CONCURRENTLY a_idx ON a (id);
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+INSERT INTO a VALUES (2);
+INSERT INTO a VALUES (3 / %s);
+COMMIT;
+"""
+
+
+def test_transactions_of_the_files_own_run_as_they_are_written(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(_01_own=OWN % 0)
+    assert db_migrate().exit_code == 2
+    ran = db_migrate("--own-transactions", "honour")
+    assert ran.exit_code == 1
+    assert "migrations/01_own.sql:6:1: division by zero" in ran.log
+    assert row(database) == ("failed", False, 2, 3)
+    assert database.query("SELECT id FROM a") == [(1,)]
+    database.query("DELETE FROM schema_migrations; DROP TABLE a")
+    db_migrate.write(_01_own=OWN % 1)
+    ran = db_migrate("--own-transactions", "honour")
+    assert ran.exit_code == 0, ran.log
+    assert database.query("SELECT id FROM a ORDER BY 1") == [(1,), (2,), (3,)]
+
+
+def test_a_procedure_that_commits_is_told_the_directive_and_runs_with_it(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    sql = "CREATE TABLE a (id int);\nDO $$ BEGIN INSERT INTO a VALUES (1); COMMIT; END $$;\n"
+    db_migrate.write(_01_x=sql)
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert "2D000" in ran.log
+    assert "`-- migrate: no-transaction`" in ran.log
+    db_migrate.write(_01_x="-- migrate: no-transaction\n" + sql)
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert database.query("SELECT id FROM a") == [(1,)]
+
+
+def test_a_check_file_is_asked_after_the_last_step(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(_01_x=INDEXED, _01_x__check="SELECT count(*) = 1 FROM users;")
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert "the check of migration 01 failed" in ran.log
+    assert row(database) == ("failed", False, 3, 3)
+    database.query("INSERT INTO users VALUES (1)")
+    assert db_migrate().exit_code == 0
+    assert row(database) == ("completed", False, 3, 3)
+
+
+def test_an_index_is_built_without_a_lock_timeout(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(_01_users="CREATE TABLE users (id int);")
+    assert db_migrate().exit_code == 0
+    db_migrate.write(_02_index="CREATE INDEX CONCURRENTLY users_idx ON users (id);")
+    with database.connect() as reader:
+        reader.autocommit = False
+        reader.execute("INSERT INTO users VALUES (1)")
+        with running(db_migrate, "--lock-timeout", "100ms") as process:
+            wait_until(database, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'virtualxid'")
+            wait_until(database, "SELECT 1 FROM pg_stat_activity WHERE clock_timestamp() - query_start > '300ms' "
+                                 "AND query LIKE 'CREATE INDEX CONCURRENTLY%'")  # fmt: skip
+            reader.commit()
+            log, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, log
