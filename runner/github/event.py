@@ -6,7 +6,7 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/variables
 import uuid
 from collections.abc import Mapping
 
-from runner.core.model import RunContext
+from runner.core.model import DOCS_URL, RunContext
 
 
 def run_context(environ: Mapping[str, str]) -> RunContext:
@@ -14,6 +14,7 @@ def run_context(environ: Mapping[str, str]) -> RunContext:
     repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
     attempt = environ.get("GITHUB_RUN_ATTEMPT", "")
     server = environ.get("GITHUB_SERVER_URL", "https://github.com")
+    action = environ.get("GITHUB_ACTION_REPOSITORY", "")
     return RunContext(
         run_id=str(uuid.uuid4()),
         actor=_readable(environ.get("GITHUB_ACTOR") or environ.get("USER") or "unknown"),
@@ -25,6 +26,7 @@ def run_context(environ: Mapping[str, str]) -> RunContext:
         source_url=f"{server}/{repository}/blob/{environ['GITHUB_SHA']}"
         if repository and environ.get("GITHUB_SHA")
         else "",
+        docs_url=f"{server}/{action}/blob/{environ.get('GITHUB_ACTION_REF') or 'HEAD'}/docs" if action else DOCS_URL,
         run_attempt=int(attempt) if attempt.isdecimal() else None,
         event=environ.get("GITHUB_EVENT_NAME", ""),
     )

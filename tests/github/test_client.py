@@ -1,0 +1,220 @@
+"""Asking GitHub: what is sent, when it is asked again, and what is said when it does not answer."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from runner.errors import Finding, InputError
+from runner.github.client import ATTEMPTS, LONGEST_PAUSE, GitHub
+from tests.github_api import TOKEN, Answer, GitHubServer, github_server
+
+OK = Answer(body={"ok": True})
+LIMITED = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubServer]:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with github_server() as server:
+        yield server
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """The seconds that the client would have waited."""
+    return []
+
+
+@pytest.fixture
+def github(server: GitHubServer, pauses: list[float]) -> Iterator[GitHub]:
+    with GitHub(TOKEN, api_url=server.url, pause=pauses.append) as github:
+        yield github
+
+
+def refusal(github: GitHub) -> Finding:
+    with pytest.raises(InputError) as caught:
+        github.get("/repos/octo-org/shop")
+    (finding,) = caught.value.findings
+    assert TOKEN not in repr(finding)
+    assert TOKEN not in "".join(map(repr, (caught.value.__cause__, caught.value.__context__)))
+    return finding
+
+
+def test_sends_what_github_asks_for(github: GitHub, server: GitHubServer) -> None:
+    server.next_answers = [OK]
+    assert github.get("/repos/octo-org/shop", per_page="1") == {"ok": True}
+    (request,) = server.requests
+    assert (request.path, request.query) == ("/repos/octo-org/shop", "per_page=1")
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["accept"] == "application/vnd.github+json"
+    assert request.headers["x-github-api-version"] == "2022-11-28"
+    assert request.headers["user-agent"].startswith("db-migrate/")
+
+
+def test_keeps_the_path_of_an_enterprise_server(server: GitHubServer) -> None:
+    server.next_answers = [OK]
+    with GitHub(TOKEN, api_url=f"{server.url}/api/v3") as github:
+        github.get("/repos/octo-org/shop")
+    assert server.requests[0].path == "/api/v3/repos/octo-org/shop"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(Answer(status=500), id="500"),
+        pytest.param(Answer(status=502, body="<html>Bad Gateway</html>"), id="502-in-html"),
+        pytest.param(Answer(status=503, headers={"Retry-After": "1"}), id="503"),
+        pytest.param(Answer(status=429), id="429"),
+        pytest.param(Answer(status=429, headers={"Retry-After": "2"}), id="429-soon"),
+        pytest.param(Answer(status=403, body=LIMITED), id="secondary-limit"),
+        pytest.param(Answer(status=403, body=LIMITED, headers={"Retry-After": "0"}), id="secondary-limit-soon"),
+        pytest.param(
+            Answer(status=403, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}),
+            id="primary-limit-over",
+        ),
+    ],
+)
+def test_asks_again_when_it_may_help(
+    trouble: Answer, github: GitHub, server: GitHubServer, pauses: list[float]
+) -> None:
+    server.next_answers = [trouble, trouble, OK]
+    assert github.get("/repos/octo-org/shop") == {"ok": True}
+    assert len(pauses) == 2
+    assert all(0 <= pause <= LONGEST_PAUSE for pause in pauses)
+
+
+def test_waits_as_long_as_github_asks(github: GitHub, server: GitHubServer, pauses: list[float]) -> None:
+    server.next_answers = [Answer(status=429, headers={"Retry-After": "3"}), OK]
+    github.get("/repos/octo-org/shop")
+    assert pauses == [3.0]
+
+
+def test_waits_longer_each_time_and_never_in_step_with_others(
+    github: GitHub, server: GitHubServer, pauses: list[float]
+) -> None:
+    server.next_answers = [Answer(status=500)] * ATTEMPTS
+    refusal(github)
+    assert pauses == sorted(pauses)
+    assert len(set(pauses)) == ATTEMPTS - 1
+
+
+def test_gives_up_after_a_few_attempts(github: GitHub, server: GitHubServer) -> None:
+    server.next_answers = [Answer(status=500, body={"message": "Server Error"})] * 20
+    finding = refusal(github)
+    assert finding.message == "GitHub answered with an error (500)"
+    assert finding.detail == "Server Error"
+    assert len(server.requests) == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("headers", "when"),
+    [
+        pytest.param({"Retry-After": "60"}, "in 60 s", id="retry-after"),
+        pytest.param(
+            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 3000)}, "in ", id="reset"
+        ),
+    ],
+)
+def test_does_not_ask_before_github_allows_it(
+    headers: dict[str, str], when: str, github: GitHub, server: GitHubServer, pauses: list[float]
+) -> None:
+    server.next_answers = [Answer(status=403, body=LIMITED, headers=headers)] * 2
+    finding = refusal(github)
+    assert f"GitHub asks to come back {when}" in finding.message
+    assert "fetch-depth: 2" in finding.hint
+    assert (len(server.requests), pauses) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, "GitHub does not know the token (401)"),
+        (403, "the token may not read the repository (403)"),
+        (404, "GitHub has no such thing, or does not show it to this token (404)"),
+    ],
+)
+def test_a_refused_token_is_told_with_both_ways_out(
+    status: int, message: str, github: GitHub, server: GitHubServer
+) -> None:
+    server.next_answers = [Answer(status=status, body={"message": f"no, {TOKEN}"})]
+    finding = refusal(github)
+    assert finding.message == message
+    assert finding.detail == "no, ***"
+    for word in ("github-token", "permissions: contents: read", "fetch-depth: 2"):
+        assert word in finding.hint
+    assert len(server.requests) == 1
+
+
+def test_finds_nothing_where_there_is_nothing(github: GitHub, server: GitHubServer) -> None:
+    server.next_answers = [Answer(status=404), OK]
+    assert github.find("/gone") is None
+    assert github.find("/there") == {"ok": True}
+
+
+@pytest.mark.parametrize("body", ["<html>Please log in to the guest network</html>", ""])
+def test_an_answer_that_is_not_github_s_is_told(body: str, github: GitHub, server: GitHubServer) -> None:
+    server.next_answers = [Answer(body=body)]
+    assert refusal(github).message == "what answered in GitHub's place did not send JSON"
+
+
+def test_a_server_that_cannot_be_reached_is_told_with_what_to_do(pauses: list[float]) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with GitHub(TOKEN, api_url=url, pause=pauses.append) as github:
+            finding = refusal(github)
+    assert finding.message == "GitHub could not be asked at 127.0.0.1: ConnectError"
+    assert "HTTPS_PROXY" in finding.hint
+    assert len(pauses) == ATTEMPTS - 1
+
+
+def test_a_server_that_says_nothing_is_asked_again(pauses: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with GitHub(TOKEN, api_url=url, pause=pauses.append) as github:
+            github._http.timeout = 0.05
+            assert refusal(github).message == "GitHub could not be asked at 127.0.0.1: ReadTimeout"
+    assert len(pauses) == ATTEMPTS - 1
+
+
+def test_follows_a_repository_to_its_new_name(github: GitHub, server: GitHubServer) -> None:
+    moved = Answer(status=301, headers={"Location": f"{server.url}/repositories/1"})
+    server.next_answers = [moved, OK]
+    assert github.get("/repos/octo-org/shop") == {"ok": True}
+    assert server.requests[1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_takes_the_token_to_no_other_server(github: GitHub, server: GitHubServer) -> None:
+    with github_server() as other:
+        server.next_answers = [Answer(status=302, headers={"Location": f"{other.url}/elsewhere"})]
+        other.next_answers = [OK]
+        github.get("/repos/octo-org/shop")
+    assert "authorization" not in other.requests[0].headers
+
+
+def test_a_redirect_in_a_circle_ends(github: GitHub, server: GitHubServer, pauses: list[float]) -> None:
+    server.next_answers = [Answer(status=302, headers={"Location": "/again"})] * 50
+    assert "TooManyRedirects" in refusal(github).message
+    assert pauses == []
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "schlüssel", ""])
+def test_a_token_that_no_header_can_carry_is_refused_without_being_shown(token: str) -> None:
+    with pytest.raises(InputError, match="github-token") as caught:
+        GitHub(token)
+    assert not token or token not in repr(caught.value.findings)
+
+
+def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks9://user:hunter2@proxy:1")
+    with pytest.raises(InputError, match="HTTPS_PROXY") as caught:
+        GitHub(TOKEN)
+    assert "hunter2" not in repr(caught.value.findings)
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with GitHub(TOKEN, api_url="not an address") as github:
+        assert "UnsupportedProtocol" in refusal(github).message
