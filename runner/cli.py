@@ -6,14 +6,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import NoReturn
 
 from runner.commands.journal import Journal
-from runner.config import Config, load
+from runner.config import SHADOW_OFF, Config, load, load_folder
 from runner.console import Console, open_console
-from runner.core.database_url import secrets_in
+from runner.core.changes import PullRequest, Trees, first_known
+from runner.core.database_url import EMBEDDED, secrets_in
 from runner.core.headline import headline
 from runner.core.model import Report
 from runner.core.next_steps import next_steps
@@ -55,6 +57,8 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         from runner.commands.demo import demo
 
         return demo(run)
+    if flags.get("command") == "new":
+        return _new(flags, environ, open_console(scrub=str))
     given = gather(flags, environ)
     scrub = Scrubber(_secrets(given, environ))
     console = open_console(scrub=scrub)
@@ -82,7 +86,7 @@ def _run(
     try:
         config = load(given, environ, manual=context.manual, problems=unknown(environ) if _on_github(environ) else ())
         console.verbose = config.verbose
-        outcome = _perform(config, journal, console, scrub, Path(environ.get("GITHUB_WORKSPACE") or Path.cwd()))
+        outcome = _perform(config, journal, console, scrub, environ)
     except RunnerError as error:
         outcome, exit_code = error.outcome, error.exit_code
         journal.findings += error.findings
@@ -109,9 +113,25 @@ def _defect(error: Exception) -> Finding:
 
 
 def _perform(
-    config: Config, journal: Journal, console: Console, scrub: Callable[[str], str], checkout: Path
+    config: Config, journal: Journal, console: Console, scrub: Callable[[str], str], environ: Mapping[str, str]
 ) -> Outcome:
     """Open the edges and hand them to the command."""
+    checkout = _checkout(environ)
+    if config.command == "check":
+        from runner.commands.check import check
+        from runner.github.pull_request import read_pull_request
+
+        pull = read_pull_request(environ)
+        return check(
+            config,
+            journal,
+            console,
+            checkout=checkout,
+            pull=pull,
+            trees=(lambda: _trees(config, pull, checkout, environ)) if pull else None,
+            scrub=scrub,
+            now=datetime.now(UTC),
+        )
     from runner.postgres.session import Connection, connect
 
     with ExitStack() as stack:
@@ -141,17 +161,68 @@ def _perform(
                 )
 
 
+def _trees(
+    config: Config, pull: PullRequest, checkout: Path, environ: Mapping[str, str]
+) -> tuple[PurePosixPath, Trees]:
+    """The folder, and what the pull request changes: from git where its history is there, else from GitHub."""
+    from runner.git_history import locate, trees_from_git
+
+    place = locate(checkout, config.migrations_path)
+
+    def from_github() -> Trees:
+        from runner.github.client import API_URL, GitHub
+        from runner.github.pull_request import trees_from_github
+
+        with GitHub(config.github_token, api_url=environ.get("GITHUB_API_URL") or API_URL) as github:
+            return trees_from_github(github, pull, place.folder)
+
+    trees = first_known(lambda: trees_from_git(pull, place), from_github if config.github_token else None)
+    return place.shown, trees
+
+
+def _new(flags: Mapping[str, str], environ: Mapping[str, str], console: Console) -> int:
+    """Write the files of a new migration, and print their paths and nothing else."""
+    from runner.commands.new import new_migration
+
+    try:
+        folder, order = load_folder(gather(flags, environ))
+        paths = new_migration(
+            _checkout(environ),
+            folder,
+            flags["title"],
+            order=order,
+            down=flags["down"] == "true",
+            check=flags["check"] == "true",
+            now=datetime.now(UTC),
+        )
+    except RunnerError as error:
+        console.findings(error.findings)
+        return error.exit_code
+    for path in paths:
+        console.say(str(path))
+    return 0
+
+
+def _checkout(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("GITHUB_WORKSPACE") or Path.cwd())
+
+
 def _secrets(given: Mapping[str, Given], environ: Mapping[str, str]) -> list[str]:
-    """What must not be printed: the parts of the URL, and the password that libpq takes from the environment."""
-    url = given["database-url"].text.strip() if "database-url" in given else ""
-    return [*secrets_in(url), environ.get("PGPASSWORD", "")]
+    """What must not be printed: the parts of the URLs, the token, and the password that libpq takes from the
+    environment.
+    """
+    texts = {name: value.text.strip() for name, value in given.items()}
+    urls = {texts[name] for name in ("database-url", "shadow-database") if name in texts} - {EMBEDDED, SHADOW_OFF}
+    parts = [part for url in urls for part in secrets_in(url)]
+    return [*parts, texts.get("github-token", ""), environ.get("PGPASSWORD", "")]
 
 
 def _tell(report: Report, console: Console, scrub: Callable[[str], str], environ: Mapping[str, str]) -> None:
     """What GitHub shows, and the last lines of the log. What cannot be written does not change how the run ended."""
     unwritten = [*_write_outputs(report, environ), *_write_summary(report, scrub, environ)]
     findings = [*report.findings, *unwritten]
-    console.findings(sorted(findings, key=lambda finding: finding.level is not Level.WARNING))
+    untold = [finding for finding in findings if not finding.rule]  # the others were told when they were found
+    console.findings(sorted(untold, key=lambda finding: finding.level is not Level.WARNING))
     for step in report.next_steps:
         console.say(f"→ {step}")
     console.say(headline(report), STYLES.get(report.outcome, "bold red"))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -10,9 +10,11 @@ from typing import TypeVar
 from runner.core.database_url import EMBEDDED, DatabaseUrl, MalformedUrl, parse_database_url
 from runner.core.durations import DURATION_HINT, parse_duration
 from runner.core.naming import VersionOrder
+from runner.core.parse import ParsePolicy
 from runner.core.plan import PlanPolicy
 from runner.errors import Finding, InputError
 from runner.gates.confirmation import PRODUCTION, VARIABLE, ConfirmationPolicy
+from runner.gates.lint import LintMode, LintPolicy, unknown_rules
 from runner.inputs import BY_NAME, Given
 
 T = TypeVar("T")
@@ -21,6 +23,9 @@ ENVIRONMENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 NEARLY_PRODUCTION = frozenset({"prod", "prd", "live", "productive", "produktion"})
 LONGEST_NAME = 255  # bytes of a file's name
 REVIEW_DELAY_OF_PRODUCTION = "30s"
+CHECK, SHADOW_OFF = "check", "off"
+COMMANDS = ("migrate", CHECK, "status", "history")
+SEPARATED = re.compile(r"[\s,]+")
 TRUE, FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
 
 
@@ -47,15 +52,19 @@ class Config:
     """What a run was asked to do; every value checked."""
 
     command: str
-    database: DatabaseUrl
+    database: DatabaseUrl  # for `check`, the one in which it proves the files
+    proof: bool  # whether `check` does
     environment: str
     migrations_path: PurePosixPath
     tracking_schema: str
     plan: PlanPolicy
+    parse: ParsePolicy
+    lint: LintPolicy
     dry_run: bool
     dry_run_reason: str  # why, when nobody asked for it
     confirmation: ConfirmationPolicy
     timing: Timing
+    github_token: str = field(repr=False)
     verbose: bool
 
 
@@ -72,17 +81,25 @@ def load(
     by_hand = manual and production and asked is None
     delay = REVIEW_DELAY_OF_PRODUCTION if production else "0"
     confirmation = given.get("confirmation", Given("", ""))
+    command = reader.read("command", _one_of(*COMMANDS))
+    tracking_schema = reader.read("tracking-schema", _schema)
     config = Config(
-        command=reader.read("command", _one_of("migrate", "status", "history")),
-        database=reader.database(),
+        command=command,
+        database=reader.shadow() if command == CHECK else reader.database(),
+        proof=command == CHECK and not reader.shadow_is_off(),
         environment=environment,
         migrations_path=reader.read("migrations-path", PurePosixPath),
-        tracking_schema=reader.read("tracking-schema", _schema),
+        tracking_schema=tracking_schema,
         plan=PlanPolicy(
             version=reader.optional("version", _version),
-            version_order=VersionOrder(reader.read("version-order", _one_of(*VersionOrder))),
+            version_order=reader.version_order(),
             allow_out_of_order=reader.read("out-of-order", _one_of("refuse", "allow")) == "allow",
         ),
+        parse=ParsePolicy(
+            tracking_schema=tracking_schema,
+            own_transactions=reader.read("own-transactions", _one_of("refuse", "honour")) == "honour",
+        ),
+        lint=reader.lint(),
         dry_run=bool(asked) or by_hand,
         dry_run_reason="a run started by hand in production is a dry run unless `dry-run: false`" if by_hand else "",
         confirmation=ConfirmationPolicy(
@@ -97,11 +114,21 @@ def load(
             lock_timeout=reader.read("lock-timeout", _duration),
             statement_timeout=reader.read("statement-timeout", _duration),
         ),
+        github_token=given.get("github-token", Given("", "")).text.strip(),
         verbose=reader.read("verbose", _boolean) or environ.get("RUNNER_DEBUG") == "1",
     )
     if reader.problems:
         raise InputError(*reader.problems)
     return config
+
+
+def load_folder(given: Mapping[str, Given]) -> tuple[PurePosixPath, VersionOrder]:
+    """The folder of the migrations and their order, for what needs nothing else. Raises InputError."""
+    reader = _Reader(given, [])
+    folder, order = reader.read("migrations-path", PurePosixPath), reader.version_order()
+    if reader.problems:
+        raise InputError(*reader.problems)
+    return folder, order
 
 
 class _Reader:
@@ -130,6 +157,29 @@ class _Reader:
         except Wrong as wrong:
             self.problems.append(Finding(f"{given.source}: {wrong}", hint=wrong.hint))
             return None
+
+    def version_order(self) -> VersionOrder:
+        """How the files are ordered."""
+        return VersionOrder(self.read("version-order", _one_of(*VersionOrder)))
+
+    def lint(self) -> LintPolicy:
+        """What is looked at, and what it does to the run."""
+        names = self.optional("lint-exclude", lambda text: frozenset(SEPARATED.split(text)) - {""}) or frozenset()
+        self.problems += unknown_rules(names)
+        return LintPolicy(mode=LintMode(self.read("lint", _one_of(*LintMode))), exclude=names)
+
+    def shadow(self) -> DatabaseUrl:
+        """Where `check` proves the files. Never the database that DATABASE_URL names: that is what gets migrated."""
+        asked = self._given.get("database-url")
+        if "shadow-database" not in self._given and asked and asked.source != BY_NAME["database-url"].variable:
+            return self.read("database-url", _database_url, default=EMBEDDED)
+        if self.shadow_is_off():
+            return parse_database_url(EMBEDDED)
+        return self.read("shadow-database", _database_url, default=EMBEDDED)
+
+    def shadow_is_off(self) -> bool:
+        """Whether nobody wants a proof."""
+        return "shadow-database" in self._given and self._given["shadow-database"].text.strip() == SHADOW_OFF
 
     def database(self) -> DatabaseUrl:
         """The one input that must be given."""

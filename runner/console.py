@@ -48,15 +48,16 @@ class Console:
 
     def starting(self, migration: Migration) -> None:
         """A migration begins."""
-        self.detail(f"… {migration.file.path}: {counted(len(migration.statements), 'statement')}")
+        self.detail(f"… {migration.file.path}: {counted(migration.statement_count, 'statement')}")
 
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""
-        statements = counted(len(step.migration.statements), "statement")
+        statements = counted(step.migration.statement_count, "statement")
         if step.completed:
             self.say(f"  ✓ {step.migration.file.path}  {statements}, {in_words(step.duration)}", "green")
         else:
-            done = f"{step.statements_done} of {statements} done, all rolled back"
+            after = "all rolled back" if step.migration.transactional else "they stay"
+            done = f"{step.statements_done} of {statements} done, {after}"
             self.say(f"  ✗ {step.migration.file.path}  {done}, {in_words(step.duration)}", "bold red")
 
     def countdown(self, remaining: timedelta) -> None:
@@ -69,8 +70,8 @@ class Console:
         """Each with its place, what the server said besides, and the next thing to do."""
         for finding in findings:
             mark, style = ("✗", "bold red") if finding.level is Level.ERROR else ("!", "yellow")
-            self.say(f"{mark} {finding}", style)
-            for part in (finding.frame, finding.detail):
+            self.say(f"{mark} {finding}{f'  [{finding.rule}]' if finding.rule else ''}", style)
+            for part in (finding.frame, finding.diff, finding.detail):
                 if part:
                     self.say("\n".join(f"    {line}" for line in part.split("\n")))
             if finding.hint:
@@ -101,7 +102,7 @@ class TerminalConsole(Console):
 
     def starting(self, migration: Migration) -> None:
         """A migration begins: the spinner names it until it has ended."""
-        self._spin(f"{migration.file.path}  {counted(len(migration.statements), 'statement')}")
+        self._spin(f"{migration.file.path}  {counted(migration.statement_count, 'statement')}")
 
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""

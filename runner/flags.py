@@ -11,13 +11,22 @@ from runner.inputs import BY_NAME, INPUTS, Input
 
 COMMANDS = {
     "migrate": "Bring the database to what the checkout has (the default).",
+    "check": "Look at the files: parse, lint, and prove them on a throw-away PostgreSQL.",
+    "new": 'Write the files of the next migration, such as: db-migrate new "add user roles" --down',
     "status": "Show each migration and its state.",
     "history": "Show what was done to the database, the newest first.",
     "demo": "Run an example through the whole flow on a throw-away PostgreSQL.",
 }
 READING = ("database-url", "environment", "migrations-path", "tracking-schema", "version-order", "verbose")
+OF_CHECK = (
+    "database-url", "migrations-path", "tracking-schema", "lock-timeout", "statement-timeout", "version-order",
+    "out-of-order", "own-transactions", "lint", "lint-exclude", "shadow-database", "github-token", "verbose",
+)  # fmt: skip
+ONLY_OF_CHECK = frozenset({"shadow-database", "github-token"})
 FLAGS_OF = {
-    "migrate": tuple(known.name for known in INPUTS if known.name != "command"),
+    "migrate": tuple(known.name for known in INPUTS if known.name not in {"command", *ONLY_OF_CHECK}),
+    "check": OF_CHECK,
+    "new": ("migrations-path", "version-order"),
     "status": READING,
     "history": tuple(name for name in READING if name not in {"migrations-path", "version-order"}),
     "demo": (),
@@ -79,6 +88,12 @@ def _command(name: str, text: str) -> click.Command:
         }
 
     options: list[click.Parameter] = [_option(BY_NAME[flag]) for flag in FLAGS_OF[name]]
+    if name == "new":
+        options += [
+            click.Argument(["title"]),
+            click.Option(["--down/--no-down"], default=False, help="Also the file that undoes it."),
+            click.Option(["--check/--no-check"], default=False, help="Also the file that asserts that it worked."),
+        ]
     return click.Command(name, callback=collect, params=options, help=text)
 
 

@@ -19,14 +19,16 @@ class Input:
     default: str = ""
     variable: str = ""
     flag: bool = False  # true or false
+    action_default: str = ""  # in action.yml, where an expression can say what the program cannot
 
 
 INPUTS = (
-    Input(name="command", default="migrate", help="What to do: `migrate`, `status` or `history`."),
+    Input(name="command", default="migrate", help="What to do: `migrate`, `check`, `status` or `history`."),
     Input(
         name="database-url",
         variable="DATABASE_URL",
-        help="Connection URL of the PostgreSQL database, from a secret, or `embedded` for a throw-away server.",
+        help="Connection URL of the PostgreSQL database, from a secret, or `embedded` for a throw-away server. "
+        "`check` needs none.",
     ),
     Input(
         name="environment",
@@ -49,6 +51,15 @@ INPUTS = (
           "names for which the two differ."),
     Input(name="out-of-order", default="refuse", help="`allow` runs a migration whose version is lower than one that "
           "was applied; `refuse` does not."),
+    Input(name="own-transactions", default="refuse", help="`honour` runs files with transactions of their own as they "
+          "are written; `refuse` refuses them."),
+    Input(name="lint", default="warn", help="What a finding of squawk, or of our own rules, does: `warn`, `error` "
+          "refuses the run, `off` does not look."),
+    Input(name="lint-exclude", help="Lint rules that are not asked, separated by commas or lines."),
+    Input(name="shadow-database", help="Where `check` proves the files: the URL of an empty database, `off`, or "
+          "`embedded`, which is the default."),
+    Input(name="github-token", variable="GITHUB_TOKEN", action_default="${{ github.token }}",
+          help="Token for asking GitHub what a pull request changes; it needs `contents: read`."),
     Input(name="verbose", flag=True, default="false", help="`true` also shows what the server notes while it runs."),
 )  # fmt: skip
 BY_NAME: Mapping[str, Input] = {known.name: known for known in INPUTS}

@@ -61,10 +61,16 @@ def _environment(scrub: Callable[[str], str]) -> "Environment":
         "cell": lambda value: _prose(scrub(str(value)), bar=BAR),
         "fenced": lambda value, language="": _fenced(scrub(value), language),
         "place": lambda finding, context: scrub(_place(finding, context)),
+        "line": lambda finding, context: scrub(_linked(str(finding.line or ""), finding, context)),
+        "rule": lambda finding: _rule(scrub(finding.rule), finding.url),
         "took": _took,
     }
-    environment.globals |= {"headline": headline, "sign": lambda report: SIGNS[report.outcome]}
+    environment.globals |= {"headline": headline, "sign": _sign}
     return environment
+
+
+def _sign(report: Report) -> str:
+    return "✅" if report.command == "check" and not report.exit_code else SIGNS[report.outcome]
 
 
 def _text(value: str) -> str:
@@ -87,10 +93,19 @@ def _escape(text: str) -> str:
 
 def _place(finding: Finding, context: RunContext) -> str:
     """The finding's place, as a link into the commit where that is known."""
-    if not context.source_url or finding.path is None or finding.path.is_absolute():
-        return _text(finding.place)
+    return _linked(finding.place, finding, context)
+
+
+def _linked(text: str, finding: Finding, context: RunContext) -> str:
+    if not text or not context.source_url or finding.path is None or finding.path.is_absolute():
+        return _text(text)
     line = f"#L{finding.line}" if finding.line else ""
-    return f"[{_text(finding.place)}]({context.source_url}/{quote(str(finding.path))}{line})"
+    return f"[{_text(text)}]({context.source_url}/{quote(str(finding.path))}{line})"
+
+
+def _rule(name: str, url: str) -> str:
+    """The name of the rule, with a link to its page."""
+    return f"[{_text(name)}]({url})" if url else _text(name)
 
 
 def _fenced(text: str, language: str = "") -> str:

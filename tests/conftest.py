@@ -91,12 +91,11 @@ def servers() -> Iterator[Callable[[int], EmbeddedServer]]:
 
 
 def _prepare(server: EmbeddedServer) -> None:
-    """Fast rather than durable, and one role that has to give a password."""
+    """One role that has to give a password."""
     access = server.folder / "pg_hba.conf"
     access.write_text(f"local all {SCRAM_ROLE} scram-sha-256\n" + access.read_text())
     with connect(server.url(), application_name="a test") as connection:
-        for setting in ("fsync = off", "synchronous_commit = off", "password_encryption = 'scram-sha-256'"):
-            connection.execute(f"ALTER SYSTEM SET {setting}".encode())
+        connection.execute("ALTER SYSTEM SET password_encryption = 'scram-sha-256'")
         connection.execute("SELECT pg_reload_conf()")
         connection.execute(f"CREATE ROLE {SCRAM_ROLE} LOGIN PASSWORD 'right'".encode())
         connection.execute("CREATE ROLE nobody LOGIN")

@@ -5,9 +5,11 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from runner.config import Config, load
+from runner.config import Config, load, load_folder
 from runner.core.naming import VersionOrder
+from runner.core.parse import ParsePolicy
 from runner.errors import Finding, InputError
+from runner.gates.lint import LintMode, LintPolicy
 from runner.inputs import gather, unknown
 
 URL = "postgres://u:p@db/app"
@@ -37,6 +39,9 @@ def test_the_defaults() -> None:
     assert defaults.tracking_schema == "public"
     assert (defaults.plan.version, defaults.plan.version_order) == (None, VersionOrder.AUTO)
     assert not any([defaults.plan.allow_out_of_order, defaults.dry_run, defaults.verbose])
+    assert defaults.parse == ParsePolicy(tracking_schema="public", own_transactions=False)
+    assert defaults.lint == LintPolicy(mode=LintMode.WARN, exclude=frozenset())
+    assert (defaults.proof, defaults.github_token) == (False, "")
     assert (defaults.timing.lock_wait, defaults.timing.lock_timeout) == (timedelta(seconds=60), timedelta(seconds=5))
     assert defaults.timing.statement_timeout == timedelta()
 
@@ -56,12 +61,21 @@ def test_every_value_arrives() -> None:
         statement_timeout="1h",
         version_order="text",
         out_of_order="allow",
+        own_transactions="honour",
+        lint="error",
+        lint_exclude="ban-drop-column,\n several-exclusive-locks,",
+        github_token=" t0ken\n",
         verbose="true",
     )
     assert (given.command, given.database.value, given.environment) == ("status", "postgres://other", "staging")
     assert (str(given.migrations_path), given.tracking_schema) == ("db/migrate", "db_migrate")
     assert (given.plan.version, given.plan.version_order) == ("03", VersionOrder.TEXT)
     assert given.plan.allow_out_of_order
+    assert given.parse == ParsePolicy(tracking_schema="db_migrate", own_transactions=True)
+    assert given.lint == LintPolicy(
+        mode=LintMode.ERROR, exclude=frozenset({"ban-drop-column", "several-exclusive-locks"})
+    )
+    assert given.github_token == "t0ken"
     assert given.dry_run
     assert given.verbose
     assert (given.timing.review_delay, given.timing.lock_wait) == (timedelta(minutes=5), timedelta(seconds=10))
@@ -85,8 +99,67 @@ def test_a_flag_wins_over_an_input_and_an_input_over_a_variable() -> None:
     assert config(environ="NODE_ENV=three").environment == "three"
 
 
-def test_the_url_is_not_printed_with_the_config() -> None:
-    assert "u:p" not in repr(config())
+def test_no_secret_is_printed_with_the_config() -> None:
+    printed = repr(config(github_token="t0ken"))
+    assert "u:p" not in printed
+    assert "t0ken" not in printed
+
+
+# Where `check` proves the files
+
+
+@pytest.mark.parametrize(
+    ("inputs", "url", "proof"),
+    [
+        pytest.param({}, "embedded", True, id="by-default"),
+        pytest.param({"shadow_database": "embedded"}, "embedded", True, id="embedded"),
+        pytest.param({"shadow_database": "postgres://shadow"}, "postgres://shadow", True, id="shadow"),
+        pytest.param({"database_url": "postgres://given"}, "postgres://given", True, id="database-url"),
+        pytest.param({"flags": {"database-url": "postgres://given"}}, "postgres://given", True, id="as-a-flag"),
+        pytest.param(
+            {"shadow_database": "postgres://shadow", "database_url": "postgres://given"},
+            "postgres://shadow",
+            True,
+            id="shadow-before-database-url",
+        ),
+        pytest.param({"shadow_database": " off\n"}, "embedded", False, id="off"),
+        pytest.param({"shadow_database": "off", "database_url": "postgres://given"}, "embedded", False, id="off-both"),
+    ],
+)
+def test_check_never_proves_the_files_in_the_database_of_the_environment(
+    inputs: dict[str, str], url: str, proof: bool
+) -> None:
+    given = config(command="check", **inputs)  # type: ignore[arg-type]
+    assert (given.database.value, given.proof) == (url, proof)
+
+
+def test_check_needs_no_url() -> None:
+    given = load(gather({"command": "check"}, {}), {}, manual=False)
+    assert (given.database.value, given.proof) == ("embedded", True)
+
+
+def test_only_check_proves_anything() -> None:
+    given = config(shadow_database="postgres://shadow")
+    assert (given.database.value, given.proof) == (URL, False)
+
+
+def test_a_malformed_shadow_is_a_problem() -> None:
+    (finding,) = problems(command="check", shadow_database="of")
+    assert finding.message.startswith("shadow-database: the connection URL is malformed: ")
+
+
+# The folder alone
+
+
+def test_the_folder_and_its_order_can_be_read_alone() -> None:
+    assert load_folder(gather({}, {})) == (PurePosixPath("migrations"), VersionOrder.AUTO)
+    given = gather({"migrations-path": "db", "version-order": "text"}, {"INPUT_LOCK-TIMEOUT": "soon"})
+    assert load_folder(given) == (PurePosixPath("db"), VersionOrder.TEXT)
+
+
+def test_what_is_wrong_with_the_folder_is_told_alone() -> None:
+    with pytest.raises(InputError, match=r"^--version-order: `natural` is not one of auto, numeric, text$"):
+        load_folder(gather({"version-order": "natural"}, {}))
 
 
 # What is wrong
@@ -101,6 +174,9 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
         version="v3",
         version_order="natural",
         out_of_order="maybe",
+        own_transactions="true",
+        lint="yes",
+        lint_exclude="nothing",
         command="migrat",
         tracking_schema="pg_ledger",
         verbose="1",
@@ -115,8 +191,11 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
         "database-url",
         "dry-run",
         "dryrun",
+        "lint",
+        "lint-exclude",
         "lock-timeout",
         "out-of-order",
+        "own-transactions",
         "review-delay",
         "statement-timeout",
         "tracking-schema",
@@ -129,7 +208,9 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
 @pytest.mark.parametrize(
     ("inputs", "message", "hint"),
     [
-        pytest.param({"command": "up"}, "command: `up` is not one of migrate, status, history", "", id="command"),
+        pytest.param(
+            {"command": "up"}, "command: `up` is not one of migrate, check, status, history", "", id="command"
+        ),
         pytest.param(
             {"dry_run": "yes"}, "dry-run: `yes` is neither true nor false", "write true or false", id="boolean"
         ),
@@ -162,6 +243,25 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
         ),
         pytest.param(
             {"out_of_order": "true"}, "out-of-order: `true` is not one of refuse, allow", "", id="out-of-order"
+        ),
+        pytest.param(
+            {"own_transactions": "yes"},
+            "own-transactions: `yes` is not one of refuse, honour",
+            "",
+            id="own-transactions",
+        ),
+        pytest.param({"lint": "strict"}, "lint: `strict` is not one of off, warn, error", "", id="lint"),
+        pytest.param(
+            {"lint_exclude": "ban-drop-column, ban_drop_tabel"},
+            "lint-exclude: there is no rule `ban_drop_tabel`",
+            "did you mean `ban-drop-table`?",
+            id="lint-exclude",
+        ),
+        pytest.param(
+            {"lint_exclude": "X"},
+            "lint-exclude: there is no rule `X`",
+            "the names stand beside the findings, and in docs/lint.md",
+            id="lint-exclude-of-nothing-alike",
         ),
         pytest.param(
             {"environ": "INPUT_DRYRUN=true"},

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "runner"
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 OUTPUTS = list(outputs_of(a_report()))
-COMMANDS_OF_THE_ACTION = [name for name in COMMANDS if name != "demo"]
+COMMANDS_OF_THE_ACTION = [name for name in COMMANDS if name not in {"demo", "new"}]
 EACH_INPUT = pytest.mark.parametrize("name", BY_NAME)
 EACH_PAGE = pytest.mark.parametrize("page", ["README.md", "docs/inputs.md"])
 
@@ -52,7 +52,7 @@ def test_the_action_has_the_default_of_the_program(name: str) -> None:
     known = BY_NAME[name]
     # GitHub passes a default on as if it had been given: it would hide the variable that stands in.
     expected = known.default if known.default and not known.variable else None
-    assert ACTION["inputs"][name].get("default") == expected
+    assert ACTION["inputs"][name].get("default") == (known.action_default or expected)
 
 
 @EACH_INPUT
@@ -70,8 +70,9 @@ def test_the_action_names_every_outcome() -> None:
     assert named == list(Outcome)
 
 
-def test_the_action_has_no_expression_not_even_in_a_description() -> None:
-    assert "${{" not in (ROOT / "action.yml").read_text()
+def test_the_action_has_no_expression_but_in_a_default_not_even_in_a_description() -> None:
+    lines = [line.strip() for line in (ROOT / "action.yml").read_text().split("\n") if "${{" in line]
+    assert lines == [f"default: {known.action_default}" for known in INPUTS if known.action_default]
 
 
 def test_the_action_is_built_from_its_dockerfile() -> None:
@@ -82,13 +83,18 @@ def test_the_action_is_built_from_its_dockerfile() -> None:
 # The command line
 
 
-def test_migrating_takes_every_input_as_a_flag() -> None:
-    argv = [argument for known in INPUTS if known.name != "command" and not known.flag
-            for argument in (f"--{known.name}", "x")]  # fmt: skip
-    flags = [f"--{known.name}" for known in INPUTS if known.flag]
-    assert parse_flags([*argv, *flags]) == {"command": "migrate"} | {
-        known.name: "true" if known.flag else "x" for known in INPUTS if known.name != "command"
+@pytest.mark.parametrize("command", COMMANDS_OF_THE_ACTION)
+def test_a_command_takes_its_inputs_as_flags(command: str) -> None:
+    known = [BY_NAME[name] for name in FLAGS_OF[command]]
+    argv = [part for one in known for part in ([f"--{one.name}"] if one.flag else [f"--{one.name}", "x"])]
+    assert parse_flags([command, *argv]) == {"command": command} | {
+        one.name: "true" if one.flag else "x" for one in known
     }
+
+
+@EACH_INPUT
+def test_every_input_is_a_flag_of_a_command(name: str) -> None:
+    assert name == "command" or any(name in FLAGS_OF[command] for command in COMMANDS_OF_THE_ACTION)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -157,16 +163,27 @@ def messages() -> Sequence[object]:
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Finding", "Wrong", "MalformedUrl"}:
-                text = node.args[0] if node.args else None
-                parts = text.values if isinstance(text, ast.JoinedStr) else [text]
-                literal = [
-                    part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)
-                ]
-                if literal:
-                    longest = max(literal, key=len).strip(" :;,`(")
-                    found.append(pytest.param(longest, id=f"{path.relative_to(PACKAGE)}:{node.lineno}"))
+            text = _message(node)
+            parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+            literal = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+            if literal and text is not None:
+                longest = max(literal, key=len).strip(" :;,`(")
+                found.append(pytest.param(longest, id=f"{path.relative_to(PACKAGE)}:{text.lineno}"))
     return found
+
+
+def _message(node: ast.AST) -> ast.expr | None:
+    """What a node of the program says to people: the message of a finding or of what becomes one."""
+    match node:
+        case ast.Call(func=ast.Name(id="Finding" | "Wrong" | "MalformedUrl" | "SplitError"), args=[text, *_]):
+            return text
+        case ast.Call(func=ast.Name(id="_at"), args=[_, _, text, *_]):
+            return text
+        case ast.Call(func=ast.Attribute(attr="_finding"), args=[text, *_]):
+            return text
+        case ast.Assign(targets=[ast.Name(id="message")], value=text):
+            return text
+    return None
 
 
 @pytest.mark.parametrize("message", messages())

@@ -29,8 +29,18 @@ def test_node_env_stands_in_for_the_environment() -> None:
     assert gather({}, {"NODE_ENV": "staging"})["environment"] == Given("staging", "NODE_ENV")
 
 
-def test_most_inputs_have_no_variable_to_stand_in() -> None:
-    assert gather({}, {known.name.upper().replace("-", "_"): "x" for known in INPUTS}).keys() == {"database-url"}
+def test_githubs_token_may_be_in_its_usual_variable() -> None:
+    assert gather({}, {"GITHUB_TOKEN": "t"})["github-token"] == Given("t", "GITHUB_TOKEN")
+    assert gather({}, {"INPUT_GITHUB-TOKEN": "i", "GITHUB_TOKEN": "t"})["github-token"] == Given("i", "github-token")
+
+
+def test_other_inputs_have_no_variable_to_stand_in() -> None:
+    named_alike = {known.name.upper().replace("-", "_"): "x" for known in INPUTS}
+    assert gather({}, named_alike).keys() == {"database-url", "github-token"}
+
+
+def test_every_input_is_named_once() -> None:
+    assert len(BY_NAME) == len(INPUTS)
 
 
 def test_a_value_is_taken_as_it_is_written() -> None:

@@ -37,16 +37,48 @@ ORDERS = a_migration(
     sql="-- Purpose: What they buy | sell\n-- Breaking: `orders.state` is gone\nALTER TABLE orders DROP COLUMN stat;\n",
 )
 ITEMS = a_migration(3, name="order_items")
+INDEXES = a_migration(4, name="indexes", sql="SELECT 1;\nCREATE INDEX CONCURRENTLY IF NOT EXISTS i ON users (id);")
 PLAN = replace(a_plan(), pending=(USERS.file, ORDERS.file, ITEMS.file))
 LOOKED = [a_stage("files", "3 in migrations", ms=3), a_stage("connect", "PostgreSQL 17.2, database app", ms=21)]
+LINT = [
+    Finding(
+        "Dropping a column may break `existing clients | readers`.",
+        level=Level.ERROR,
+        path=ORDERS.file.path,
+        line=3,
+        column=1,
+        rule="ban-drop-column",
+        url="https://squawkhq.com/docs/ban-drop-column",
+    ),
+    Finding(
+        "IF NOT EXISTS is content with an invalid index",
+        level=Level.WARNING,
+        path=INDEXES.file.path,
+        line=2,
+        column=1,
+        hint="leave IF NOT EXISTS out",
+        rule="if-not-exists-concurrently",
+        url="https://github.com/org/db-migrate-action/blob/v1/docs/lint.md#if-not-exists-concurrently",
+    ),
+    Finding("squawk did not look at it", level=Level.NOTICE, path=INDEXES.file.path, rule="not-linted"),
+]
 BROKEN = Finding(
     'column "stat" of relation "orders" does not exist (SQLSTATE 42703)',
     path=ORDERS.file.path,
     line=3,
     column=32,
-    frame=code_frame(ORDERS.file.up.text, 3, 32),
+    frame=code_frame(ORDERS.file.up.data, 3, 32),
     detail="context: PL/pgSQL function f()",
     hint="",
+)
+
+INTERRUPTED = Finding(
+    "canceling statement due to lock timeout (SQLSTATE 55P03)",
+    path=INDEXES.file.path,
+    line=2,
+    column=1,
+    frame=code_frame(INDEXES.source.data, 2, 1),
+    hint="somebody held a lock on the table for longer than `lock-timeout`; run again at a quieter moment",
 )
 
 
@@ -101,8 +133,47 @@ REPORTS = {
                 path=USERS.file.path,
                 line=1,
                 hint="restore the file as it was applied, and put the change into a new migration",
+                diff=(
+                    "--- migrations/01_users.sql (as applied)\n+++ migrations/01_users.sql (now)\n"
+                    "@@ -3 +3 @@\n-CREATE TABLE users (id int);\n+CREATE TABLE users (id bigint);"
+                ),
             )
         ],
+    ),
+    "failed-outside-of-a-transaction": finished(
+        Outcome.FAILED,
+        1,
+        plan=replace(a_plan(applied=("01", "02", "03")), pending=(INDEXES.file,)),
+        migrations=[INDEXES],
+        stages=[*LOOKED, a_stage("apply", "failed", state=StageState.FAILED, ms=31)],
+        steps=[a_step(INDEXES, failure=INTERRUPTED, statements_done=1)],
+        findings=[INTERRUPTED, *LINT[1:]],
+    ),
+    "check": replace(
+        finished(
+            Outcome.DRY_RUN,
+            command="check",
+            migrations=[USERS, ORDERS, INDEXES],
+            stages=[a_stage("files", "3 in migrations", ms=3), a_stage("proof", "3 migrations from zero", ms=900)],
+            rehearsed=[a_step(USERS), a_step(ORDERS), a_step(INDEXES)],
+            findings=[*LINT, Finding("the numbering has gaps: 3", level=Level.WARNING, hint="was a file forgotten?")],
+        ),
+        target=None,
+    ),
+    "check-failed": replace(
+        finished(
+            Outcome.REFUSED,
+            2,
+            command="check",
+            migrations=[USERS, ORDERS],
+            findings=[
+                Finding(
+                    "`\\q` is a command of psql, not SQL", path=ITEMS.file.path, line=2, column=1, hint="take it out"
+                ),
+                *LINT,
+            ],
+        ),
+        target=None,
     ),
     "failed": finished(
         Outcome.FAILED,
@@ -201,7 +272,10 @@ def report_that_says(text: str, *, file: str = "01_x.sql") -> Report:
         steps=[a_step(migration)],
         stages=[a_stage(text, text)],
         findings=[
-            Finding(text, path=PurePosixPath("migrations") / file, line=1, hint=text, detail=text, frame=text),
+            Finding(
+                text, path=PurePosixPath("migrations") / file, line=1, hint=text, detail=text, frame=text, diff=text
+            ),
+            Finding(text, path=PurePosixPath("migrations") / file, line=1, hint=text, rule=text),
             Finding(f"the file {text} is odd", level=Level.WARNING, hint=text),
         ],
         table=Table(headings=("name", "by"), rows=((text, text), (text, ""))),

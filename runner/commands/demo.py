@@ -75,7 +75,7 @@ def demo(run: Run) -> int:
             show(Stage("6. How did it come there?", ("history",)))
             broken.unlink()
             original = first.read_text()
-            first.write_text(original + "\n-- a late idea\n")
+            first.write_text(original + "\nALTER TABLE users ADD COLUMN late_idea TEXT;\n")
             show(Stage("7. An applied file is edited: refused before anything runs.", staging, 4))
             first.write_text(original)
             show(Stage("8. A run that claims to be another environment: refused.", confirmed, 3))

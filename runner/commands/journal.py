@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from runner import __version__
 from runner.core.model import (
@@ -21,6 +22,12 @@ from runner.core.model import (
 from runner.errors import Cancelled, Finding, Outcome, RunnerError
 
 
+class Tell(Protocol):
+    """Says in a few words how a stage went."""
+
+    def __call__(self, text: str, of_state: StageState = StageState.OK, /) -> None: ...
+
+
 class Journal:
     """Collects the stages, verdicts and results of one run."""
 
@@ -35,16 +42,17 @@ class Journal:
         self._stages: list[StageResult] = []
         self._verdicts: list[Verdict] = []
         self.steps: list[StepResult] = []
+        self.rehearsed: list[StepResult] = []
         self._started_at, self._clock = datetime.now(UTC), time.monotonic()
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[str], None]]:
-        """One stage of the run; the block says in a few words what it found."""
+    def stage(self, name: str) -> Iterator[Tell]:
+        """One stage of the run; the block says in a few words what it found, and whether that is well."""
         started, note, state = time.monotonic(), "", StageState.OK
 
-        def tell(text: str) -> None:
-            nonlocal note
-            note = text
+        def tell(text: str, of_state: StageState = StageState.OK) -> None:
+            nonlocal note, state
+            note, state = text, of_state
 
         try:
             yield tell
@@ -88,6 +96,7 @@ class Journal:
             migrations=tuple(self.migrations),
             verdicts=tuple(self._verdicts),
             steps=tuple(self.steps),
+            rehearsed=tuple(self.rehearsed),
             findings=tuple(self.findings),
             table=self.table,
         )

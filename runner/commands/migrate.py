@@ -1,26 +1,28 @@
 """`db-migrate`: bring the database to what the checkout has."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from runner.commands.journal import Journal
+from runner.commands.stages import linted, parsed, passing
 from runner.config import Config
 from runner.console import Console
 from runner.core.headline import counted
-from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target, Verdict
-from runner.core.parse import parse
-from runner.core.plan import compare, make_plan
+from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target
+from runner.core.plan import changed_versions, compare, make_plan
+from runner.core.resume import resumption
 from runner.errors import Finding, InputError, MigrationFailed, Outcome, Refused
 from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
 from runner.gates.health import check_target
 from runner.postgres.execute import Execution, apply
 from runner.postgres.ledger import Ledger, survey
+from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection, usable
-from runner.postgres.transactional import Timeouts
+from runner.postgres.syntax import check_syntax
 from runner.postgres.watcher import Mutex, take_mutex
 from runner.workspace import discover
 
@@ -49,11 +51,13 @@ def migrate(
         tell(f"{len(files)} in {config.migrations_path}")
     with _connected(config, journal, ledger, open_connection) as (worker, rows):
         worker.add_notice_handler(lambda notice: console.detail(f"{notice.severity}: {notice.message_primary}"))
-        plan = _plan(config, journal, files, rows)
+        plan = _plan(config, journal, files, rows, _bodies(worker, ledger, files, rows))
         if not plan.pending:
             return _nothing_to_do(config, journal, plan)
-        journal.migrations = migrations = _parsed(journal, plan)
+        journal.migrations = migrations = _parsed(config, journal, plan, worker)
+        verdict = linted(config, journal, console, checkout, migrations, pg_version=_pg_version(journal.target))
         _show_plan(console, migrations)
+        passing(verdict)
         if not config.dry_run:
             _ask_for_confirmation(config, journal)
         with journal.stage("dry run") as tell:
@@ -63,7 +67,7 @@ def migrate(
             return Outcome.DRY_RUN
         _review(config, journal, console)
         with _mutex(config, journal, console, open_connection) as mutex:
-            target, fresh = _plan_again(config, files, worker, ledger)
+            target, fresh_rows, fresh = _plan_again(config, files, worker, ledger)
             if not fresh.pending:
                 journal.plan, journal.migrations = fresh, ()
                 return _nothing_to_do(config, journal, fresh)
@@ -78,6 +82,7 @@ def migrate(
                 scrub=scrub,
                 warn=journal.findings.append,
                 reconnect=lambda: open_connection("worker"),
+                done=_done(config, migrations, fresh_rows, worker, ledger),
             )
             _apply(execution, journal, console, target)
             _verify(journal, worker, ledger)
@@ -102,12 +107,20 @@ def _connected(
         yield worker, rows
 
 
-def _plan(config: Config, journal: Journal, files: Sequence[MigrationFile], rows: LedgerRows) -> Plan:
+def _bodies(worker: Connection, ledger: Ledger, files: Sequence[MigrationFile], rows: LedgerRows) -> Mapping[str, str]:
+    """The applied texts of files that changed since. Most runs have none, and do not ask."""
+    changed = changed_versions(files, rows.applied)
+    return ledger.bodies(worker, changed) if changed else {}
+
+
+def _plan(
+    config: Config, journal: Journal, files: Sequence[MigrationFile], rows: LedgerRows, bodies: Mapping[str, str]
+) -> Plan:
     with journal.stage("environment") as tell:
-        tell(_passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
+        tell(passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
     with journal.stage("plan") as tell:
         journal.plan = compare(files, rows.applied, config.plan.version_order)  # told when the next line refuses
-        journal.plan = plan = make_plan(files, rows.applied, config.plan)
+        journal.plan = plan = make_plan(files, rows.applied, config.plan, bodies)
         journal.findings += plan.findings
         later = f", {len(plan.later)} left for later" if plan.later else ""
         tell(f"{len(plan.pending)} to run, {len(plan.applied)} applied before{later}")
@@ -116,32 +129,49 @@ def _plan(config: Config, journal: Journal, files: Sequence[MigrationFile], rows
 
 def _plan_again(
     config: Config, files: Sequence[MigrationFile], worker: Connection, ledger: Ledger
-) -> tuple[Target, Plan]:
-    """Target and plan as they are under the mutex."""
+) -> tuple[Target, LedgerRows, Plan]:
+    """Target, ledger and plan as they are under the mutex."""
 
     def fit(target: Target) -> None:
         check_target(target, config.tracking_schema)
 
     target, rows = survey(worker, ledger, fit=fit)
-    _passing(check_environment(config.environment, rows.environment))
-    return target, make_plan(files, rows.applied, config.plan)
+    passing(check_environment(config.environment, rows.environment))
+    return target, rows, make_plan(files, rows.applied, config.plan, _bodies(worker, ledger, files, rows))
 
 
-def _parsed(journal: Journal, plan: Plan) -> list[Migration]:
+def _done(
+    config: Config, migrations: Sequence[Migration], rows: LedgerRows, worker: Connection, ledger: Ledger
+) -> Mapping[str, int]:
+    """How many statements earlier runs finished of migrations outside of a transaction. Raises Refused where nobody
+    can tell.
+    """
+    begun = {int(row.version): row for row in rows.applied if row.transactional is False and not row.completed}
+    bodies = ledger.bodies(worker, [row.version for row in begun.values()]) if begun else {}
+    done = {
+        migration.version: resumption(migration, row, config.tracking_schema, bodies.get(row.version))
+        for migration in migrations
+        if (row := begun.get(int(migration.version)))
+    }
+    if unknown := [answer for answer in done.values() if isinstance(answer, Finding)]:
+        raise Refused(*unknown)
+    return {version: answer for version, answer in done.items() if isinstance(answer, int)}
+
+
+def _parsed(config: Config, journal: Journal, plan: Plan, worker: Connection) -> list[Migration]:
     """The pending files, parsed; all that is wrong with them in one error."""
     with journal.stage("parse") as tell:
-        migrations: list[Migration] = []
-        problems: list[Finding] = []
-        for file in plan.pending:
-            try:
-                migrations.append(parse(file))
-            except InputError as error:
-                problems += error.findings
+        migrations, problems = parsed(config, journal, plan.pending)
+        problems += check_syntax(worker, migrations)
         if problems:
             raise InputError(*problems)
-        journal.findings += [finding for migration in migrations for finding in migration.findings]
-        tell(counted(sum(len(migration.statements) for migration in migrations), "statement"))
+        tell(counted(sum(migration.statement_count for migration in migrations), "statement"))
     return migrations
+
+
+def _pg_version(target: Target | None) -> str | None:
+    """As squawk takes it: "17.0"."""
+    return f"{target.server_version // 10000}.0" if target else None
 
 
 def _show_plan(console: Console, migrations: Sequence[Migration]) -> None:
@@ -160,13 +190,7 @@ def _nothing_to_do(config: Config, journal: Journal, plan: Plan) -> Outcome:
 
 def _ask_for_confirmation(config: Config, journal: Journal) -> None:
     with journal.stage("confirmation") as tell:
-        tell(_passing(journal.judge(check_confirmation(config.confirmation))).reason)
-
-
-def _passing(verdict: Verdict) -> Verdict:
-    if not verdict.passed:
-        raise Refused(Finding(f"{verdict.gate}: {verdict.reason}", hint=verdict.way_out))
-    return verdict
+        tell(passing(journal.judge(check_confirmation(config.confirmation))).reason)
 
 
 def _review(config: Config, journal: Journal, console: Console) -> None:

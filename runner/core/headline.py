@@ -1,17 +1,23 @@
 """The verdict on a run in one line of plain text."""
 
 from runner.core.model import Report
-from runner.errors import Outcome
+from runner.errors import Level, Outcome
 
 
 def headline(report: Report) -> str:
     """`3 migrations applied to staging`."""
+    if report.command == "check":
+        return _checked(report)
+    if report.command != "migrate" and not report.exit_code:
+        return _standing(report)
+    return _migrated(report)
+
+
+def _migrated(report: Report) -> str:
     applied = len(report.applied)
     match report.outcome:
         case Outcome.APPLIED:
             return f"{counted(applied)} applied to {report.environment}"
-        case Outcome.UP_TO_DATE | Outcome.DRY_RUN if report.command != "migrate":
-            return _standing(report)
         case Outcome.UP_TO_DATE if report.plan and report.plan.later:
             left = counted(len(report.plan.later))
             return f"{report.environment} is up to date with the version asked for, {left} left for later"
@@ -35,6 +41,19 @@ def _standing(report: Report) -> str:
         return f"{report.environment} was read, nothing was changed"
     at = report.current_version or "the beginning"
     return f"{report.environment} is at {at}, {counted(len(report.pending))} pending"
+
+
+def _checked(report: Report) -> str:
+    if report.outcome is Outcome.CANCELLED:
+        return "The check was cancelled"
+    errors = [finding for finding in report.findings if finding.level is Level.ERROR]
+    if report.exit_code:
+        in_files = [finding for finding in errors if finding.path]
+        return f"The check failed: {counted(len(in_files or errors), 'problem')}"
+    lint = sum(bool(finding.rule) and finding.level is not Level.NOTICE for finding in report.findings)
+    proved = "run from zero" if report.rehearsed else "can be read"
+    found = f", with {counted(lint, 'lint finding')}" if lint else ""
+    return f"The check passed: {counted(len(report.migrations))} {proved}{found}"
 
 
 def counted(number: int, noun: str = "migration") -> str:

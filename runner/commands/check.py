@@ -1,0 +1,201 @@
+"""`db-migrate check`: what is wrong with the files, told before anything is merged. Nobody's database is touched."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from runner.commands.journal import Journal
+from runner.commands.stages import linted, parsed, state_of
+from runner.config import Config
+from runner.console import Console
+from runner.core.changes import Changes, PullRequest, Trees, changes_of
+from runner.core.headline import counted
+from runner.core.model import Migration, MigrationFile, StageState, Verdict
+from runner.core.naming import LEDGER_FILE
+from runner.core.parse import parse_down
+from runner.errors import DatabaseUnusable, Finding, InputError, Outcome, Refused
+from runner.gates.pull_request import PullRequestPolicy, check_pull_request
+from runner.postgres.prove import Proof, Undoable, prove
+from runner.postgres.scratch import Scratch, scratch_server
+from runner.postgres.sending import Timeouts
+from runner.postgres.syntax import check_syntax
+from runner.workspace import discover
+
+SCRATCH = "db_migrate_check_"
+WITH_SECRETS = (
+    "a run of `pull_request_target` has the secrets of the repository, and the proof would execute what anybody wrote"
+)
+ANOTHER_SERVER = (
+    "give `shadow-database` the URL of an empty database on a server that has it, such as a service container, "
+    "or `shadow-database: off` to check without the proof"
+)
+
+
+def check(
+    config: Config,
+    journal: Journal,
+    console: Console,
+    *,
+    checkout: Path,
+    pull: PullRequest | None,
+    trees: Callable[[], tuple[PurePosixPath, Trees]] | None,
+    scrub: Callable[[str], str],
+    now: datetime,
+) -> Outcome:
+    """Look at the files, stage by stage. `trees` tells where the folder is and what the pull request changes, when
+    there is one.
+
+    Raises a RunnerError with everything that was found in the journal.
+    """
+    files, problems = _files(config, journal, checkout)
+    verdicts: list[Verdict] = []
+    changes = None
+    if pull and trees:
+        changes, verdict = _pull_request(config, journal, pull, trees, now)
+        verdicts.append(verdict)
+    if not files:
+        raise InputError(*problems)
+    journal.migrations, undoable, wrong = _parsed(config, journal, files)
+    problems += wrong
+    looked_at = journal.migrations if changes is None else _of(journal.migrations, changes.touched)
+    verdicts.append(linted(config, journal, console, checkout, looked_at, pg_version=None))
+    if problems:
+        raise InputError(*problems)
+    if refused := [verdict for verdict in verdicts if not verdict.passed]:
+        raise Refused(*(Finding(f"{verdict.gate}: {verdict.reason}", hint=verdict.way_out) for verdict in refused))
+    if pull and pull.with_secrets and config.proof:
+        raise Refused(Finding(WITH_SECRETS, hint="use `on: pull_request`, or `shadow-database: off`"))
+    if not config.proof:
+        journal.skip("proof", "`shadow-database` is off")
+        return Outcome.DRY_RUN
+    touched = None if changes is None else changes.touched
+    _prove(config, journal, console, _undone(journal.migrations, undoable, touched), scrub)
+    return Outcome.DRY_RUN
+
+
+def _files(config: Config, journal: Journal, checkout: Path) -> tuple[list[MigrationFile], list[Finding]]:
+    """The files, or what is wrong with the set, which does not keep the pull request from being looked at."""
+    with journal.stage("files") as tell:
+        try:
+            files, warnings = discover(checkout, config.migrations_path, config.plan.version_order)
+        except InputError as error:
+            tell(counted(len(error.findings), "problem"), StageState.FAILED)
+            return [], list(error.findings)
+        journal.findings += warnings
+        tell(f"{len(files)} in {config.migrations_path}")
+    return files, []
+
+
+def _pull_request(
+    config: Config, journal: Journal, pull: PullRequest, trees: Callable[[], tuple[PurePosixPath, Trees]], now: datetime
+) -> tuple[Changes, Verdict]:
+    with journal.stage("pull request") as tell:
+        folder, before_and_after = trees()
+        changes = changes_of(before_and_after)
+        policy = PullRequestPolicy(
+            folder=folder,
+            base_branch=pull.base_ref,
+            order=config.plan.version_order,
+            allow_out_of_order=config.plan.allow_out_of_order,
+            time=now,
+        )
+        verdict, findings = check_pull_request(policy, before_and_after, changes)
+        journal.judge(verdict)
+        journal.findings += findings
+        tell(f"#{pull.number}: {verdict.reason}", state_of(verdict))
+    return changes, verdict
+
+
+def _parsed(
+    config: Config, journal: Journal, files: Sequence[MigrationFile]
+) -> tuple[list[Migration], list[Undoable], list[Finding]]:
+    """All files, down files as well, and everything that is wrong with them."""
+    with journal.stage("parse") as tell:
+        migrations, problems = parsed(config, journal, files)
+        undoable = []
+        for migration in migrations:
+            if migration.file.down:
+                try:
+                    undoable.append(Undoable(up=migration, down=parse_down(migration.file, config.parse)))
+                except InputError as error:
+                    problems += error.findings
+        statements = counted(sum(migration.statement_count for migration in migrations), "statement")
+        state = StageState.FAILED if problems else StageState.OK
+        tell(f"{statements}, {counted(len(problems), 'problem')}" if problems else statements, state)
+    return migrations, undoable, problems
+
+
+def _of(migrations: Sequence[Migration], names: Collection[str]) -> list[Migration]:
+    return [migration for migration in migrations if migration.source.path.name in names]
+
+
+def _undone(
+    migrations: Sequence[Migration], undoable: Sequence[Undoable], touched: Collection[str] | None
+) -> list[Undoable]:
+    """What is undone and applied again: the last migrations, back to the first that is touched, itself or by its down
+    file, as long as each has one. All are touched when nobody says otherwise.
+    """
+    pairs = {pair.up.version: pair for pair in undoable}
+    first = next((number for number, migration in enumerate(migrations) if _is_touched(migration, touched)), None)
+    undone: list[Undoable] = []
+    for migration in reversed(migrations[first:] if first is not None else []):
+        if migration.version not in pairs or migration.file.path.name == LEDGER_FILE:
+            break
+        undone.append(pairs[migration.version])
+    return undone[::-1]
+
+
+def _is_touched(migration: Migration, touched: Collection[str] | None) -> bool:
+    down = migration.file.down
+    return touched is None or migration.file.path.name in touched or (down is not None and down.path.name in touched)
+
+
+def _prove(
+    config: Config, journal: Journal, console: Console, undone: Sequence[Undoable], scrub: Callable[[str], str]
+) -> None:
+    migrations = journal.migrations
+    with journal.stage("proof") as tell, scratch_server(config.database) as make:
+        with make(f"{SCRATCH}{journal.context.run_id[:8]}") as scratch:
+            made = _prepare(scratch, migrations, undone)
+            proof = Proof(
+                scratch=scratch,
+                schema=config.tracking_schema,
+                context=journal.context,
+                timeouts=Timeouts(lock=config.timing.lock_timeout, statement=config.timing.statement_timeout),
+                scrub=scrub,
+            )
+            for step in prove(proof, migrations, undone):
+                journal.rehearsed.append(step)
+                console.finished(step)
+        again = f", {len(undone)} undone and applied again" if undone else ""
+        roles = f", with roles made for it: {', '.join(made)}" if made else ""
+        tell(f"{counted(len(migrations))} from zero on {scratch.server}{again}{roles}")
+
+
+def _prepare(scratch: Scratch, migrations: Sequence[Migration], undone: Sequence[Undoable]) -> list[str]:
+    """See to what the files take for granted: extensions that can be installed, and, on a server of ours, roles. Raises
+    InputError with what neither libpg_query nor the server can read.
+    """
+    with scratch.connect("syntax") as connection:
+        if problems := [*check_syntax(connection, [*migrations, *(pair.down for pair in undone)])]:
+            raise InputError(*problems)
+    statements = [(migration, statement) for migration in migrations for statement in migration.statements]
+    wanted = {statement.traits.extension: (migration, statement) for migration, statement in statements[::-1]}
+    wanted.pop("", None)
+    if lacking := scratch.lacks(wanted):
+        raise DatabaseUnusable(
+            *(
+                Finding(
+                    f"{scratch.server}, does not have the extension {name}, so the files cannot be proved there",
+                    path=wanted[name][0].source.path,
+                    line=wanted[name][1].line,
+                    hint=ANOTHER_SERVER,
+                )
+                for name in sorted(lacking)
+            )
+        )
+    if not scratch.ours:
+        return []
+    made = {name for _, statement in statements for name in statement.traits.creates}
+    named = {role for _, statement in statements for role in statement.traits.roles}
+    return scratch.make_roles({role for role in named if f"role:{role}" not in made})

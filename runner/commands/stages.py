@@ -1,0 +1,80 @@
+"""Stages that more than one command has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.commands.journal import Journal
+from runner.config import Config
+from runner.console import Console
+from runner.core.headline import counted
+from runner.core.lint import documented, lint
+from runner.core.model import Migration, MigrationFile, StageState, Verdict
+from runner.core.parse import parse
+from runner.errors import Finding, InputError, Refused
+from runner.gates.lint import LintMode, check_lint, graded
+from runner.secret_scan import secrets_in_files
+from runner.squawk import squawk
+
+
+def parsed(config: Config, journal: Journal, files: Sequence[MigrationFile]) -> tuple[list[Migration], list[Finding]]:
+    """The files, parsed, and everything that keeps others from it."""
+    migrations: list[Migration] = []
+    problems: list[Finding] = []
+    for file in files:
+        try:
+            migrations.append(parse(file, config.parse))
+        except InputError as error:
+            problems += error.findings
+    journal.findings += [finding for migration in migrations for finding in migration.findings]
+    return migrations, problems
+
+
+def linted(
+    config: Config,
+    journal: Journal,
+    console: Console,
+    checkout: Path,
+    migrations: Sequence[Migration],
+    *,
+    pg_version: str | None,
+) -> Verdict:
+    """Have squawk, our own rules and the search for secrets look at the files. The findings are in the journal, and
+    told at once: whoever watches the log sees them before anything runs.
+    """
+    policy = config.lint
+    with journal.stage("lint") as tell:
+        found: list[Finding] = []
+        if policy.mode is not LintMode.OFF:
+            for transactional in (True, False):
+                found += squawk(
+                    checkout,
+                    [migration.source.path for migration in migrations if migration.transactional is transactional],
+                    pg_version=pg_version,
+                    in_transaction=transactional,
+                    exclude=policy.exclude,
+                )
+            found += [finding for migration in migrations for finding in lint(migration, exclude=policy.exclude)]
+            if "secret" not in policy.exclude:
+                told = {(finding.path, finding.line) for finding in found if finding.rule == "password-in-sql"}
+                secrets = secrets_in_files(checkout, [migration.source.path for migration in migrations])
+                found += [finding for finding in secrets if (finding.path, finding.line) not in told]
+        found = documented(found, f"{journal.context.docs_url}/lint.md")
+        found.sort(key=lambda finding: (str(finding.path), finding.line or 0, finding.column or 0))
+        found = graded(policy, found)
+        journal.findings += found
+        verdict = journal.judge(check_lint(policy, found))
+        tell(f"{counted(len(migrations), 'file')}: {verdict.reason}" if found else verdict.reason, state_of(verdict))
+    console.findings(found)
+    return verdict
+
+
+def state_of(verdict: Verdict) -> StageState:
+    """How the stage of a gate went."""
+    return StageState.OK if verdict.passed else StageState.FAILED
+
+
+def passing(verdict: Verdict) -> Verdict:
+    """The verdict of a gate that lets the run pass. Raises Refused."""
+    if not verdict.passed:
+        raise Refused(Finding(f"{verdict.gate}: {verdict.reason}", hint=verdict.way_out))
+    return verdict
