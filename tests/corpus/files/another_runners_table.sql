@@ -1,0 +1,2 @@
+CREATE TABLE flyway_schema_history (version text);
+DROP TABLE IF EXISTS flyway_schema_history;

@@ -1,0 +1,4 @@
+-- migrate: no-transaction
+CREATE TABLE notes (id int);
+BEGIN;
+INSERT INTO notes VALUES (1);

@@ -1,0 +1,2 @@
+CREATE TABLE notes (id int);
+COMMIT AND CHAIN;

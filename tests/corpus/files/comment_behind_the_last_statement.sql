@@ -1,0 +1,3 @@
+CREATE TABLE notes (id int);
+INSERT INTO notes VALUES (1);
+-- drop it later; perhaps

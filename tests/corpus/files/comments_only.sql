@@ -1,0 +1,3 @@
+-- Migration: nothing yet
+/* CREATE TABLE notes (id int); */
+-- DROP TABLE notes;

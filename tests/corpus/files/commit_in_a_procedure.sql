@@ -1,0 +1,3 @@
+CREATE TABLE notes (id int);
+CREATE PROCEDURE fill() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO notes VALUES (1); COMMIT; END $$;
+CALL fill();

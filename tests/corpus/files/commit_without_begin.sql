@@ -1,0 +1,3 @@
+CREATE TABLE notes (id int);
+COMMIT;
+CREATE INDEX CONCURRENTLY notes_id ON notes (id);

@@ -1,0 +1,4 @@
+-- migrate: no-transaction
+CREATE TABLE notes (id int);
+COMMIT;
+CREATE INDEX CONCURRENTLY notes_id ON notes (id);

@@ -1,0 +1,5 @@
+-- migrate:up
+CREATE TABLE notes (id int);
+
+-- migrate:down
+DROP TABLE notes;

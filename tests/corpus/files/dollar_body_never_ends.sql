@@ -1,0 +1,5 @@
+CREATE TABLE notes (id int);
+DO $body$
+BEGIN
+    NULL;
+END $Body$;

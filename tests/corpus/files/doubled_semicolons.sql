@@ -1,0 +1,4 @@
+;
+CREATE TABLE notes (id int);;
+;; INSERT INTO notes VALUES (1) ;; -- ;
+;

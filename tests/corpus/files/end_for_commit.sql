@@ -1,0 +1,3 @@
+start transaction;
+CREATE TABLE notes (id int);
+end transaction;

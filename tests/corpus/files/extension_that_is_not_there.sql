@@ -1,0 +1,2 @@
+CREATE TABLE notes (id int);
+    CREATE EXTENSION IF NOT EXISTS "no-such-extension";

@@ -1,0 +1,7 @@
+CREATE TABLE notes (id int PRIMARY KEY);
+INSERT INTO notes VALUES (1);
+INSERT INTO notes VALUES (2);
+
+    INSERT INTO notes
+    VALUES (1);
+INSERT INTO notes VALUES (3);

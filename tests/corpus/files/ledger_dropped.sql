@@ -1,0 +1,2 @@
+CREATE TABLE notes (id int);
+DROP TABLE IF EXISTS notes, "schema_migrations" CASCADE;

@@ -1,0 +1,2 @@
+LOCK TABLE people IN SHARE MODE;
+CREATE INDEX CONCURRENTLY people_name ON people (name);

@@ -1,0 +1,2 @@
+CREATE TABLE notes (id int);
+CREATE TABLE "other (id int);

@@ -1,0 +1,4 @@
+-- Up Migration
+CREATE TABLE notes (id int);
+-- Down Migration
+DROP TABLE notes;

@@ -1,0 +1,3 @@
+CREATE TABLE notes (id int);
+GRANT SELECT ON notes
+   TO ${APP_ROLE};

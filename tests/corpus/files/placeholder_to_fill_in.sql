@@ -1,0 +1,2 @@
+CREATE TABLE notes (id int);
+CREATE TABLE {{ schema }}.other (id int);

@@ -1,0 +1,3 @@
+\restrict abc
+CREATE TABLE public.notes (id int);
+\unrestrict abc

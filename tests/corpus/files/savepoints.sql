@@ -1,0 +1,6 @@
+CREATE TABLE notes (id int);
+SAVEPOINT before;
+INSERT INTO notes VALUES (1);
+ROLLBACK TO SAVEPOINT before;
+RELEASE before;
+INSERT INTO notes VALUES (2);

@@ -1,0 +1,4 @@
+-- +migrate Up
+CREATE TABLE notes (id int);
+-- +migrate Down
+DROP TABLE notes;

@@ -1,0 +1,2 @@
+-- no-transaction
+CREATE INDEX CONCURRENTLY people_name ON people (name);

@@ -1,0 +1,5 @@
+CREATE TEMPORARY TABLE chosen ON COMMIT DROP AS SELECT id FROM people WHERE name = 'Ada';
+CREATE TABLE notes AS SELECT id FROM chosen;
+DROP TABLE chosen;
+CREATE TEMP TABLE chosen (id int);
+INSERT INTO chosen SELECT id FROM notes;

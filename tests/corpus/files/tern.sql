@@ -1,0 +1,3 @@
+CREATE TABLE notes (id int);
+---- create above / drop below ----
+DROP TABLE notes;

@@ -1,0 +1,3 @@
+CREATE TABLE notes (id int);
+CREATE TABEL other (id int);
+INSERT INTO notes VALUES (1);

@@ -1,0 +1,2 @@
+-- migrate: no-transactions
+CREATE TABLE notes (id int);

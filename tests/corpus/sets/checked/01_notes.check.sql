@@ -1,0 +1,3 @@
+SELECT count(*) = 1, 'a;b' FROM notes;
+SELECT id > 1
+FROM notes;

@@ -1,0 +1,2 @@
+CREATE TABLE notes (id int);
+INSERT INTO notes VALUES (1);

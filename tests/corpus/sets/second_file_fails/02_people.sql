@@ -1,0 +1,2 @@
+CREATE TABLE people (id int);
+ALTER TABLE peopel ADD COLUMN name text;

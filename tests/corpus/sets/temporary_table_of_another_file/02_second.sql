@@ -1,0 +1,1 @@
+CREATE TABLE notes AS SELECT id FROM chosen;

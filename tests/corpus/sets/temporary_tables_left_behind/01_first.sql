@@ -1,0 +1,1 @@
+CREATE TEMP TABLE chosen AS SELECT 1 AS id;

@@ -1,0 +1,2 @@
+CREATE TEMP TABLE chosen AS SELECT 2 AS id;
+CREATE TABLE notes AS SELECT id FROM chosen;
