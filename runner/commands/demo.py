@@ -66,22 +66,28 @@ def demo(run: Run) -> int:
             return summaries.read_text()
 
         try:
-            show(Stage("1. What would run? Nothing is changed.", ("--dry-run", *staging)))
-            applied = show(Stage("2. Apply it, each migration in a transaction of its own.", staging))
-            show(Stage("3. Again: there is nothing left to do.", staging))
+            show(
+                Stage(
+                    "1. Are the files sound? Tried from zero, undone and applied again, on a server of their own.",
+                    ("check",),
+                )
+            )
+            show(Stage("2. What would run? Nothing is changed.", ("--dry-run", *staging)))
+            applied = show(Stage("3. Apply it, each migration in a transaction of its own.", staging))
+            show(Stage("4. Again: there is nothing left to do.", staging))
             broken.write_text(BROKEN)
-            failed = show(Stage("4. A migration whose last statement fails: all of it is rolled back.", staging, 1))
-            show(Stage("5. Where does the database stand?", ("status",)))
-            show(Stage("6. How did it come there?", ("history",)))
+            failed = show(Stage("5. A migration whose last statement fails: all of it is rolled back.", staging, 1))
+            show(Stage("6. Where does the database stand?", ("status",)))
+            show(Stage("7. How did it come there?", ("history",)))
             broken.unlink()
             original = first.read_text()
             first.write_text(original + "\nALTER TABLE users ADD COLUMN late_idea TEXT;\n")
-            show(Stage("7. An applied file is edited: refused before anything runs.", staging, 4))
+            show(Stage("8. An applied file is edited: refused before anything runs.", staging, 4))
             first.write_text(original)
-            show(Stage("8. A run that claims to be another environment: refused.", confirmed, 3))
+            show(Stage("9. A run that claims to be another environment: refused.", confirmed, 3))
             environ["DATABASE_URL"] = server.create_database("production").value
-            show(Stage("9. Production without the confirmation phrase: refused.", production, 3))
-            show(Stage("10. Production with it: a dry run, time to cancel, and only then the migrations.", confirmed))
+            show(Stage("10. Production without the confirmation phrase: refused.", production, 3))
+            show(Stage("11. Production with it: a dry run, time to cancel, and only then the migrations.", confirmed))
         except AssertionError as error:
             print(f"✗ {error}")  # noqa: T201
             return 1
@@ -96,5 +102,5 @@ def _show_summaries(*summaries: str) -> None:
     markdown = "\n\n---\n\n".join(summaries)
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(page(markdown, "db-migrate: job summaries"))
-    print(f"\n━━ What GitHub shows: the job summary of the second run, and of the fourth\n\n{markdown}")  # noqa: T201
+    print(f"\n━━ What GitHub shows: the job summary of the third run, and of the fifth\n\n{markdown}")  # noqa: T201
     print(f"\nThe same as a page, with GitHub's look: {PICTURE}")  # noqa: T201

