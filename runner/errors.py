@@ -75,7 +75,7 @@ class RunnerError(Exception):
 
 
 class MigrationFailed(RunnerError):
-    """A migration, or its check file, failed; what it had done was rolled back."""
+    """A migration, or its check file, failed; in a transaction what it had done was rolled back."""
 
     exit_code = 1
     outcome = Outcome.FAILED

@@ -180,6 +180,8 @@ def _show_plan(console: Console, migrations: Sequence[Migration]) -> None:
         console.say(f"  {migration.file.path!s:<{width}}  {migration.headers.purpose}".rstrip())
         if migration.headers.breaking:
             console.say(f"  {'':<{width}}  breaking: {migration.headers.breaking}", "yellow")
+        if migration.why:
+            console.say(f"  {'':<{width}}  outside of a transaction: {migration.why}", "yellow")
 
 
 def _nothing_to_do(config: Config, journal: Journal, plan: Plan) -> Outcome:

@@ -30,10 +30,8 @@ def _migrated(report: Report) -> str:
             return f"Refused: nothing was changed in {report.environment}"
         case Outcome.CANCELLED:
             return f"Cancelled, with {counted(applied)} applied to {report.environment}"
-        case Outcome.FAILED if applied:
-            return f"Failed, with {counted(applied)} applied to {report.environment}"
         case Outcome.FAILED:
-            return f"Failed: no migration was applied to {report.environment}"
+            return _failed(report, applied)
 
 
 def _standing(report: Report) -> str:
@@ -41,6 +39,15 @@ def _standing(report: Report) -> str:
         return f"{report.environment} was read, nothing was changed"
     at = report.current_version or "the beginning"
     return f"{report.environment} is at {at}, {counted(len(report.pending))} pending"
+
+
+def _failed(report: Report, applied: int) -> str:
+    half = [step.migration.version for step in report.steps if step.half_done]
+    if not half:
+        done = f", with {counted(applied)} applied" if applied else ": no migration was applied"
+        return f"Failed{done} to {report.environment}"
+    before = f"{counted(applied)} applied and " if applied else ""
+    return f"Failed, with {before}{half[0]} half done in {report.environment}"
 
 
 def _checked(report: Report) -> str:

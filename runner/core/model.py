@@ -252,6 +252,11 @@ class StepResult:
     def completed(self) -> bool:
         return self.failure is None
 
+    @property
+    def half_done(self) -> bool:
+        """Some of it stays, or may."""
+        return not self.completed and not self.migration.transactional and (self.statements_done > 0 or not self.sure)
+
 
 class StageState(StrEnum):
     """How a stage of the run went."""

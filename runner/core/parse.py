@@ -11,7 +11,7 @@ from runner.core.naming import LEDGER_FILE
 from runner.core.other_tools import marks_of_other_tools
 from runner.core.statements import read_statements
 from runner.core.transaction import shape
-from runner.errors import Finding, InputError
+from runner.errors import Finding, InputError, Level
 
 CLIENT_ENCODING = re.compile(
     rb"SET\s+(?:SESSION\s+|LOCAL\s+)?(?:client_encoding\s*(?:=|\bTO\b)|NAMES)\s*'?([\w-]+)", re.IGNORECASE
@@ -47,7 +47,7 @@ def _parse(file: MigrationFile, source: SourceFile, policy: ParsePolicy) -> Migr
     statements = read_statements(source, problems, warnings)
     problems += marks_of_other_tools(source, statements)
     steps, why, wrong = shape(source, statements, headers, own_transactions=policy.own_transactions)
-    problems += [*wrong, *_cannot_be_sent(source, statements)]
+    problems += [*_errors(wrong, warnings), *_cannot_be_sent(source, statements)]
     if file.path.name == LEDGER_FILE:
         problems += _not_in_one_transaction(source, why)
     else:
@@ -75,8 +75,14 @@ def _checks(source: SourceFile, problems: list[Finding], warnings: list[Finding]
     """The statements of a check file, which run inside of the migration's transaction."""
     statements = read_statements(source, problems, warnings, together=False)  # each answer is looked at
     steps, why, wrong = shape(source, statements, Headers(), own_transactions=False)
-    problems += [*wrong, *_cannot_be_sent(source, statements), *_not_in_one_transaction(source, why)]
+    problems += [*_errors(wrong, warnings), *_cannot_be_sent(source, statements), *_not_in_one_transaction(source, why)]
     return steps
+
+
+def _errors(found: Sequence[Finding], warnings: list[Finding]) -> list[Finding]:
+    """Those that keep the file from being run; the others are warnings."""
+    warnings += [finding for finding in found if finding.level is not Level.ERROR]
+    return [finding for finding in found if finding.level is Level.ERROR]
 
 
 def _not_in_one_transaction(source: SourceFile, why: str) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from runner.core.headers import parse_headers
 from runner.core.headline import counted
 from runner.core.model import Applied, Migration, SourceFile, Statement, Status
+from runner.core.session_state import lost_with_the_session
 from runner.core.statements import read_statements
 from runner.core.transaction import shape
 from runner.errors import Finding
@@ -37,6 +38,14 @@ def resumption(migration: Migration, row: Applied | None, schema: str, body: str
             path=path,
             line=1,
             hint="give the inputs of that run again, `own-transactions` above all",
+        )
+    if lost := lost_with_the_session(migration, done):
+        return Finding(
+            f"migration {version} would go on in a new session, without what this statement left in the one before",
+            path=path,
+            line=lost.line,
+            hint="undo by hand what the finished statements did, and tell the ledger: "
+            f"UPDATE {ledger} {_set(0, row)}; it then runs from its beginning ({LOOK})",
         )
     if running and done < migration.statement_count:
         step, behind = _step_behind(migration, done)

@@ -5,16 +5,18 @@ an enum cannot be used before it is committed, on https://www.postgresql.org/doc
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from runner.core.model import Control, Headers, SourceFile, Statement
-from runner.errors import Finding
+from runner.core.model import Control, Headers, SourceFile, Statement, Traits
+from runner.errors import Finding, Level
 
 ONE_TRANSACTION = "a migration and its ledger row are one transaction, begun and committed by the runner"
 DIRECTIVE = "-- migrate: no-transaction"
 AS_WRITTEN = f"or let the file run as it is written, outside of the runner's transaction, with `{DIRECTIVE}` at its top"
 BEGINS = frozenset({Control.BEGIN, Control.BEGIN_WITH_OPTIONS})
 ENDS = frozenset({Control.COMMIT, Control.ROLLBACK, Control.PREPARE})
-NO_USE_OF_A_VALUE = frozenset({"alter_enum_stmt", "create_enum_stmt", "comment_stmt"})
+NO_USE_OF_A_VALUE = frozenset({"alter_enum_stmt", "create_enum_stmt", "comment_stmt", "create_function_stmt"})
+BLOCK = Traits(kind="block")
 
 Shape = tuple[tuple[Statement, ...], str, list[Finding]]
 """The steps to send, why they are not one transaction (empty when they are), and what is wrong with them."""
@@ -84,7 +86,8 @@ def _not_inside(source: SourceFile, statements: Sequence[Statement]) -> Iterator
             yield _at(source, statement, f"PostgreSQL does not run {name} inside the BEGIN … COMMIT around it", hint)
     for value, added, user in _used_enum_values(statements):
         message = f"the value '{value}' cannot be used before the transaction that adds it (line {added.line}) commits"
-        yield _at(source, user, message, hint)
+        # A literal of the same text may be of another type: only the server can tell, and rolls back.
+        yield replace(_at(source, user, message, hint), level=Level.WARNING)
 
 
 def _as_written(source: SourceFile, statements: Sequence[Statement], why: str) -> Shape:
@@ -110,7 +113,14 @@ def _as_written(source: SourceFile, statements: Sequence[Statement], why: str) -
 
 def _whole(block: Sequence[Statement]) -> Statement:
     first = block[0]
-    return Statement(source=first.source, start=first.start, end=block[-1].end, line=first.line, column=first.column)
+    return Statement(
+        source=first.source,
+        start=first.start,
+        end=block[-1].end,
+        line=first.line,
+        column=first.column,
+        traits=BLOCK,
+    )
 
 
 def _only_inside(source: SourceFile, statement: Statement, why: str) -> Iterator[Finding]:

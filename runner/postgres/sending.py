@@ -110,6 +110,8 @@ HINTS = {
     "2D000": "a procedure or DO block must not COMMIT in the runner's transaction; a file that begins with "
     "`-- migrate: no-transaction` runs without one",
     "25001": "a file that begins with `-- migrate: no-transaction` runs without the runner's transaction",
+    "55P04": "a value added to an enum can be used once the transaction that adds it has ended: use it in a migration "
+    "of its own, behind this one",
     "42501": "grant this right to the role that migrates, or run as the owner",
 }
 

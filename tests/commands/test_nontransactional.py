@@ -223,3 +223,128 @@ def test_an_index_is_built_without_a_lock_timeout(db_migrate: CommandLine, datab
             reader.commit()
             log, _ = process.communicate(timeout=20)
     assert process.returncode == 0, log
+
+
+def half_done(rest: str) -> str:
+    return f"-- migrate: no-transaction\n{rest}\nCREATE TABLE landed AS SELECT 1 / (SELECT count(*) FROM ready) AS one;"
+
+
+def test_a_run_that_goes_on_has_the_settings_of_the_finished_statements(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    database.query("CREATE SCHEMA tenant; CREATE TABLE public.ready (); CREATE TABLE tenant.ready ()")
+    database.query("GRANT ALL ON SCHEMA tenant TO nobody; GRANT SELECT ON tenant.ready TO nobody")
+    db_migrate.write(_01_x=half_done("SELECT set_config('search_path', 'tenant', false);\nSET ROLE nobody;"))
+    assert db_migrate().exit_code == 1
+    assert row(database) == ("failed", False, 2, 3)
+    database.query("ALTER TABLE tenant.ready ADD COLUMN id int; INSERT INTO tenant.ready VALUES (1)")
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert database.query("SELECT schemaname, tableowner FROM pg_tables WHERE tablename = 'landed'") == [
+        ("tenant", "nobody")
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TEMP TABLE t ();",
+        "SELECT 1 INTO TEMPORARY t;",
+        "PREPARE q AS SELECT 1;",
+        "SELECT pg_advisory_lock(1);",
+        "BEGIN; SET search_path = public, tenant; COMMIT;",
+    ],
+)
+def test_a_run_does_not_go_on_without_what_was_lost_with_the_session(
+    db_migrate: CommandLine, database: Database, statement: str
+) -> None:
+    database.query("CREATE TABLE ready (id int)")
+    db_migrate.write(_01_x=half_done(statement))
+    assert db_migrate().exit_code == 1
+    database.query("INSERT INTO ready VALUES (1)")
+    ran = db_migrate()
+    assert ran.exit_code == 3
+    assert "01_x.sql:2: migration 01 would go on in a new session, without what this statement left" in ran.log
+    assert "landed" not in database.tables()
+    sql = re.search(r"UPDATE .*? WHERE version = '01'", ran.log)
+    assert sql
+    database.query(sql[0])
+    assert db_migrate().exit_code == 0
+
+
+def test_timeouts_that_the_file_sets_are_left_alone(db_migrate: CommandLine, database: Database) -> None:
+    show = "SELECT current_setting('lock_timeout') AS lock, current_setting('statement_timeout') AS statement"
+    db_migrate.write(
+        _01_x=f"-- migrate: no-transaction\nCREATE TABLE before AS {show};\n"
+        "SET lock_timeout = '77ms';\nSET statement_timeout = '9s';\nCREATE TABLE t (id int);\n"
+        f"CREATE INDEX CONCURRENTLY t_idx ON t (id);\nCREATE TABLE behind AS {show};",
+        _02_y=f"CREATE INDEX CONCURRENTLY t_idx2 ON t (id);\nCREATE TABLE last AS {show};",
+    )
+    ran = db_migrate("--statement-timeout", "20s")
+    assert ran.exit_code == 0, ran.log
+    assert database.query("TABLE before") == [("5s", "20s")]
+    assert database.query("TABLE behind") == [("77ms", "9s")]
+    assert database.query("TABLE last") == [("5s", "20s")]
+
+
+@pytest.mark.parametrize("unless", ["", "IF NOT EXISTS "])
+def test_an_invalid_index_is_never_taken_for_a_finished_one(
+    db_migrate: CommandLine, database: Database, unless: str
+) -> None:
+    database.query('CREATE SCHEMA "My App"; CREATE TABLE "My App".u (email text)')
+    database.query("""INSERT INTO "My App".u VALUES ('a'), ('a')""")
+    db_migrate.write(_01_x=f'CREATE UNIQUE INDEX CONCURRENTLY {unless}"U e" ON "My App".u (email);')
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert "could not create unique index" in ran.log
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert row(database) == ("failed", False, 0, 1)
+    if unless:
+        assert """01_x.sql:1:1: this statement leaves "My App"."U e" as an invalid index""" in ran.log
+        assert """DROP INDEX CONCURRENTLY "My App"."U e";""" in ran.log
+    database.query("""DROP INDEX "My App"."U e"; TRUNCATE "My App".u""")
+    assert db_migrate().exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["CALL p();", "DO $$ BEGIN INSERT INTO a VALUES (1); COMMIT; PERFORM 1 / 0; END $$;"],
+)
+def test_what_may_have_committed_on_the_way_is_not_run_again(
+    db_migrate: CommandLine, database: Database, call: str
+) -> None:
+    database.query("CREATE TABLE a (id int)")
+    database.query(
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO a VALUES (1); COMMIT; PERFORM 1 / 0; END $$"
+    )
+    db_migrate.write(_01_x=f"-- migrate: no-transaction\n{call}")
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert "of the one behind them nobody knows" in ran.log
+    assert "Failed, with 01 half done in development" in ran.log
+    assert db_migrate().exit_code == 3
+    assert database.query("SELECT id FROM a") == [(1,)]
+
+
+def test_why_a_file_does_not_run_in_one_transaction_is_shown_before_it_runs(db_migrate: CommandLine) -> None:
+    db_migrate.write(_01_x="CREATE TABLE t (id int);\nVACUUM t;")
+    ran = db_migrate("--dry-run")
+    why = "PostgreSQL does not run VACUUM inside a transaction (line 2)"
+    assert f"outside of a transaction: {why}" in ran.log
+    assert f"**Outside of a transaction:** {why}" in ran.summary
+
+
+def test_an_added_value_used_inside_of_one_transaction_is_the_servers_to_refuse(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    database.query("CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE words (word text)")
+    db_migrate.write(_01_x="BEGIN;\nALTER TYPE mood ADD VALUE 'happy';\nINSERT INTO words VALUES ('happy');\nCOMMIT;")
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert "! migrations/01_x.sql:3:1: the value 'happy' cannot be used before the transaction that adds it" in ran.log
+    db_migrate.write(_02_y="BEGIN;\nALTER TYPE mood ADD VALUE 'glad';\nSELECT 'glad'::mood;\nCOMMIT;")
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert "SQLSTATE 55P04" in ran.log
+    assert "use it in a migration of its own" in ran.log

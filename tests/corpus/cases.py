@@ -116,11 +116,11 @@ CASES = (
         "enum_of_the_same_file",
         "(SELECT weather FROM days) = 'rain'",
     ),
-    refused(
+    failed(
         5,
         "enum_value_used_inside_a_block",
-        "3:1",
-        "the value 'calm' cannot be used before the transaction",
+        "3:50",
+        'unsafe use of new value "calm" of enum type mood',
         before=MOOD,
     ),
     refused(

@@ -1,0 +1,62 @@
+"""What a run that goes on in a file must make again, and what it cannot."""
+
+import pytest
+
+from runner.core.session_state import lost_with_the_session, settings_to_repeat
+from tests.builders import a_migration
+
+
+def repeated(sql: str, done: int) -> list[bytes]:
+    migration = a_migration(1, sql=f"-- migrate: no-transaction\n{sql}")
+    return [step.sql for step in settings_to_repeat(migration, done)]
+
+
+def lost(sql: str, done: int) -> int | None:
+    statement = lost_with_the_session(a_migration(1, sql=f"-- migrate: no-transaction\n{sql}"), done)
+    return statement.line - 1 if statement else None
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SET search_path = app",
+        "SET SESSION lock_timeout = 0",
+        "SET ROLE owner",
+        "SET SESSION AUTHORIZATION owner",
+        "RESET ALL",
+        "SELECT set_config('search_path', '', false)",
+        "select pg_catalog . set_config ('search_path', '', false)",
+    ],
+)
+def test_settings_of_finished_steps_are_made_again(sql: str) -> None:
+    assert repeated(f"{sql};\nSELECT 1;\nSELECT 2", 2) == [sql.encode()]
+    assert repeated(f"SELECT 1;\n{sql};\nSELECT 2", 1) == []
+    assert lost(f"{sql};\nSELECT 1;\nSELECT 2", 2) is None
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1", "SELECT 'set_config(1)'", "CREATE TABLE t ()", "BEGIN; SELECT 1; COMMIT"])
+def test_other_finished_steps_are_not_run_again(sql: str) -> None:
+    assert repeated(f"{sql};\nSELECT 2", 1) == []
+    assert lost(f"{sql};\nSELECT 2", 1) is None
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TEMP TABLE t ()",
+        "CREATE LOCAL TEMPORARY TABLE t ()",
+        "CREATE OR REPLACE TEMP VIEW v AS SELECT 1",
+        "SELECT 1 AS a INTO TEMP t",
+        "CREATE TABLE pg_temp.t ()",
+        "PREPARE q AS SELECT 1",
+        "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+        "LISTEN news",
+        "LOAD 'auto_explain'",
+        "SELECT pg_advisory_lock(1)",
+        "BEGIN; SET search_path = app; COMMIT",
+        "BEGIN; CREATE TEMP TABLE t (); COMMIT",
+    ],
+)
+def test_what_ended_with_the_session_is_found_when_it_was_finished(sql: str) -> None:
+    assert lost(f"SELECT 0;\n{sql};\nSELECT 1", 2) == 2
+    assert lost(f"SELECT 0;\n{sql};\nSELECT 1", 1) is None
