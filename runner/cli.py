@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from runner.commands.journal import Journal
 from runner.config import SHADOW_OFF, Config, load, load_folder
 from runner.console import Console, open_console
-from runner.core.changes import PullRequest, Trees, first_known
+from runner.core.changes import Compared, PullRequest, Trees, first_known
 from runner.core.database_url import EMBEDDED, secrets_in
 from runner.core.headline import headline
 from runner.core.model import Report
@@ -161,11 +161,9 @@ def _perform(
                 )
 
 
-def _trees(
-    config: Config, pull: PullRequest, checkout: Path, environ: Mapping[str, str]
-) -> tuple[PurePosixPath, Trees]:
+def _trees(config: Config, pull: PullRequest, checkout: Path, environ: Mapping[str, str]) -> Compared:
     """The folder, and what the pull request changes: from git where its history is there, else from GitHub."""
-    from runner.git_history import locate, trees_from_git
+    from runner.git_history import contents, locate, trees_from_git
 
     place = locate(checkout, config.migrations_path)
 
@@ -174,10 +172,10 @@ def _trees(
         from runner.github.pull_request import trees_from_github
 
         with GitHub(config.github_token, api_url=environ.get("GITHUB_API_URL") or API_URL) as github:
-            return trees_from_github(github, pull, place.folder)
+            return trees_from_github(github, pull, place.folders)
 
     trees = first_known(lambda: trees_from_git(pull, place), from_github if config.github_token else None)
-    return place.shown, trees
+    return Compared(place.shown, trees, lambda wanted: contents(checkout / config.migrations_path, wanted))
 
 
 def _new(flags: Mapping[str, str], environ: Mapping[str, str], console: Console) -> int:

@@ -1,16 +1,21 @@
 """What a pull request changes, read from the checkout's own git history, where it has enough of it."""
 
+import hashlib
 import os
 import stat
+import struct
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from runner.core.changes import PullRequest, Trees
+from runner.core.changes import Entry, EntryKind, PullRequest, Trees, files_of, leads_nowhere
+from runner.core.checksum import normalise
 from runner.errors import Finding, InputError
 
 if TYPE_CHECKING:
-    from dulwich.objects import Commit, ObjectID, Tree
+    from dulwich.objects import Commit, ObjectID
     from dulwich.repo import Repo
 
 GIT = ".git"
@@ -22,17 +27,24 @@ class Place:
     """Where the migrations are."""
 
     root: Path  # of the repository that has them, somewhere in the checkout
-    folder: PurePosixPath  # relative to that
+    folder: PurePosixPath  # relative to that, as it is named: each commit may have another link there
+    real: PurePosixPath  # relative to that, as the checkout's links lead to it
     shown: PurePosixPath  # relative to the checkout, ready for annotations
+
+    @property
+    def folders(self) -> tuple[PurePosixPath, ...]:
+        """Where a commit may have them: under their name, or, where the link is none of git's, where it leads."""
+        return tuple(dict.fromkeys((self.folder, self.real)))
 
 
 def locate(checkout: Path, folder: PurePosixPath) -> Place:
-    """Find the repository of a folder, links followed: actions/checkout may have been given a `path`.
+    """Find the repository of a folder, links followed: actions/checkout may have been given a `path`. Inside of it the
+    folder keeps its name.
 
     Raises InputError when the folder is not in the checkout.
     """
-    top, real = Path(os.path.realpath(checkout)), Path(os.path.realpath(checkout / folder))
     named = Path(os.path.normpath(checkout / folder))
+    top, real = Path(os.path.realpath(checkout)), Path(os.path.realpath(named))
     if not real.is_relative_to(top):
         raise InputError(
             Finding(
@@ -45,7 +57,8 @@ def locate(checkout: Path, folder: PurePosixPath) -> Place:
     root = next((place for place in inside if _is_repository(place)), top)
     return Place(
         root=root,
-        folder=PurePosixPath(real.relative_to(root)),
+        folder=_inside(root, named),
+        real=PurePosixPath(real.relative_to(root)),
         shown=PurePosixPath(named.relative_to(checkout) if named.is_relative_to(checkout) else real.relative_to(top)),
     )
 
@@ -60,9 +73,87 @@ def trees_from_git(pull: PullRequest, place: Place) -> Trees | None:
 
     try:
         with Repo(str(place.root)) as repo:
-            return _trees(repo, pull, place.folder)
-    except Exception:  # noqa: BLE001 - whatever keeps the history from being read, GitHub can still be asked
+            return _trees(repo, pull, place)
+    except _unreadable():  # GitHub can still be asked
         return None
+
+
+def contents(folder: Path, wanted: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Which of the wanted files a folder has, each with the ids that its content may have in git: as it is, with the
+    line ends that git may have stored, or as a pointer of Git LFS. What need not be compared is not read.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return {}
+    named = {os.fsencode(entry.name).decode(errors="replace"): entry for entry in entries}
+    return {name: _ids(named[name], content) for name, content in wanted.items() if name in named}
+
+
+def _ids(file: Path, wanted: str) -> frozenset[str]:
+    if not wanted or leads_nowhere(wanted):
+        return frozenset()
+    try:
+        data = file.read_bytes() if file.is_file() else None
+    except (OSError, RuntimeError):  # a loop of links is a RuntimeError before Python 3.13
+        data = None
+    if data is None:
+        return frozenset()
+    pointer = (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(data).hexdigest()}\nsize {len(data)}\n"
+    )
+    return frozenset(_blob_id(text, wanted) for text in (data, normalise(data), pointer.encode()))
+
+
+def _blob_id(data: bytes, like: str) -> str:
+    """The id that git gives a content, of the length of another."""
+    make = hashlib.sha256 if len(like) == hashlib.sha256().digest_size * 2 else hashlib.sha1
+    digest = make(b"blob %d\0" % len(data))
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What the library raises for a repository that is none, that lacks objects, is damaged, or newer than it knows.
+    The built-in ones are its own as well: of damaged packs it says OverflowError, BufferError, AssertionError too.
+    """
+    from dulwich import errors
+    from dulwich.pack import PackFileDisappeared, UnresolvedDeltas
+    from dulwich.refs import SymrefLoop
+    from dulwich.repo import InvalidWorktreeConfiguration, UnsupportedExtension, UnsupportedVersion
+
+    return (
+        errors.NotGitRepository,
+        errors.FileFormatException,
+        errors.ChecksumMismatch,
+        errors.WrongObjectException,
+        errors.ObjectMissing,
+        errors.MissingCommitError,
+        errors.ApplyDeltaError,
+        errors.RefFormatError,
+        PackFileDisappeared,
+        UnresolvedDeltas,
+        SymrefLoop,
+        InvalidWorktreeConfiguration,
+        UnsupportedExtension,
+        UnsupportedVersion,
+        zlib.error,
+        struct.error,
+        OSError,
+        EOFError,
+        LookupError,
+        ValueError,
+        OverflowError,
+        BufferError,
+        AssertionError,
+    )
+
+
+def _inside(root: Path, named: Path) -> PurePosixPath:
+    """A path, relative to the root of its repository: links on the way there are followed, those behind it kept."""
+    places = ((Path(os.path.realpath(place)), place) for place in (*reversed(named.parents), named))
+    real, place = next((real, place) for real, place in places if real.is_relative_to(root))
+    return PurePosixPath(real.relative_to(root) / named.relative_to(place))
 
 
 def _is_repository(place: Path) -> bool:
@@ -74,7 +165,7 @@ def _is_repository(place: Path) -> bool:
         return False
 
 
-def _trees(repo: "Repo", pull: PullRequest, folder: PurePosixPath) -> Trees | None:
+def _trees(repo: "Repo", pull: PullRequest, place: Place) -> Trees | None:
     head = _commit(repo, repo.head())
     if _is_trial_merge(head, pull):
         before = base = _commit(repo, head.parents[0])
@@ -83,9 +174,11 @@ def _trees(repo: "Repo", pull: PullRequest, folder: PurePosixPath) -> Trees | No
         before = _commit(repo, _merge_base(repo, base.id, head.id))
     else:
         return None
-    return Trees(
-        merge_base=_files(repo, before, folder), base=_files(repo, base, folder), head=_files(repo, head, folder)
+    store = _Store(repo)
+    merge_base, base_files, head_files = (
+        files_of(store, commit.tree.decode(), place.folders) for commit in (before, base, head)
     )
+    return Trees(merge_base=merge_base, base=base_files, head=head_files)
 
 
 def _is_trial_merge(head: "Commit", pull: PullRequest) -> bool:
@@ -135,28 +228,37 @@ def _commit(repo: "Repo", commit_id: "ObjectID | None") -> "Commit":
     return found
 
 
-def _files(repo: "Repo", commit: "Commit", folder: PurePosixPath) -> dict[str, str]:
-    """The files of a folder, with the ids of their contents; none where the commit has no such folder."""
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """Trees and links of a repository. Raises KeyError for what it lacks, as a partial clone may."""
+
+    repo: "Repo"
+
+    def entries(self, tree: str) -> dict[str, Entry]:
+        from dulwich.objects import Tree
+
+        found = self.repo.object_store[_id(tree)]
+        if not isinstance(found, Tree):
+            raise KeyError(tree)
+        return {
+            entry.path.decode(errors="surrogateescape"): Entry(_kind(entry.mode), entry.sha.decode())
+            for entry in found.items()
+        }
+
+    def target(self, link: str) -> str:
+        from dulwich.objects import Blob
+
+        found = self.repo.object_store[_id(link)]
+        if not isinstance(found, Blob):
+            raise KeyError(link)
+        return found.data.decode(errors="surrogateescape")
+
+
+def _kind(mode: int) -> EntryKind:
     from dulwich.objects import S_ISGITLINK
 
-    tree = _tree(repo, commit.tree)
-    for part in folder.parts:
-        name = os.fsencode(part)
-        if name not in tree or not stat.S_ISDIR(tree[name][0]):
-            return {}
-        tree = _tree(repo, tree[name][1])
-    return {
-        entry.path.decode(errors="replace"): entry.sha.decode()
-        for entry in tree.items()
-        if not stat.S_ISDIR(entry.mode) and not S_ISGITLINK(entry.mode)
-    }
-
-
-def _tree(repo: "Repo", tree_id: "ObjectID") -> "Tree":
-    """Raises KeyError when the history does not have it: a partial clone may lack some."""
-    from dulwich.objects import Tree
-
-    found = repo.object_store[tree_id]
-    if not isinstance(found, Tree):
-        raise KeyError(tree_id)
-    return found
+    if S_ISGITLINK(mode):
+        return EntryKind.SUBMODULE
+    if stat.S_ISDIR(mode):
+        return EntryKind.TREE
+    return EntryKind.LINK if stat.S_ISLNK(mode) else EntryKind.FILE

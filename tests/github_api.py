@@ -1,9 +1,11 @@
 """A GitHub for tests: a real repository, and a server on the loopback that answers as GitHub's REST API does.
 
-https://docs.github.com/en/rest/git/trees, https://docs.github.com/en/rest/commits/commits#compare-two-commits and
+https://docs.github.com/en/rest/git/trees, https://docs.github.com/en/rest/git/blobs,
+https://docs.github.com/en/rest/commits/commits#compare-two-commits and
 https://docs.github.com/en/rest/git/refs#get-a-reference
 """
 
+import base64
 import json
 import os
 import re
@@ -38,8 +40,10 @@ class Origin:
         """What git says."""
         return git(self.path, *arguments)
 
-    def commit(self, files: Mapping[str, str | None] | None = None, *, on: str = "main") -> str:
-        """Write files, or delete those that are None, and commit them on a branch. Returns the commit."""
+    def commit(self, files: Mapping[str, str | Path | None] | None = None, *, on: str = "main") -> str:
+        """Write files, or delete those that are None, and commit them on a branch; a Path becomes a symbolic link.
+        Returns the commit.
+        """
         if on != self.git("branch", "--show-current"):
             known = self.git("branch", "--list", on)
             self.git("switch", "--quiet", *([] if known else ["--create"]), on)
@@ -49,7 +53,14 @@ class Origin:
                 place.unlink()
             else:
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text)
+                if place.is_dir() and not place.is_symlink():
+                    place.rmdir()
+                elif place.is_symlink() or isinstance(text, Path):
+                    place.unlink(missing_ok=True)
+                if isinstance(text, Path):
+                    place.symlink_to(text)
+                else:
+                    place.write_text(text)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", "a commit")
         return self.git("rev-parse", "HEAD")
@@ -140,6 +151,7 @@ class GitHubServer:
             (r"git/ref/heads/(.+)", self._reference),
             (r"compare/([0-9a-f]{40})\.\.\.([0-9a-f]{40})", self._comparison),
             (r"git/trees/([0-9a-f]{40})", self._tree),
+            (r"git/blobs/([0-9a-f]{40})", self._blob),
         ):
             if match := re.fullmatch(re.escape(prefix) + shape, request.path):
                 try:
@@ -169,6 +181,10 @@ class GitHubServer:
                 mode, kind, blob = about.split()
                 entries.append({"path": path, "mode": mode, "type": kind, "sha": blob})
         return {"sha": sha, "tree": entries, "truncated": self.truncated}
+
+    def _blob(self, sha: str) -> object:
+        text = self._origin.git("cat-file", "blob", sha)
+        return {"sha": sha, "encoding": "base64", "content": base64.encodebytes(text.encode()).decode()}
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The folder before and after a pull request, out of checkouts as actions/checkout makes them."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -8,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runner.core.changes import Changes, PullRequest, Rename, Trees, changes_of
+from runner.core.changes import Changes, PullRequest, Rename, Trees, changes_of, leads_nowhere
 from runner.errors import InputError
-from runner.git_history import Place, locate, trees_from_git
+from runner.git_history import Place, contents, locate, trees_from_git
 from tests.github_api import Origin, git
 
 FOLDER = PurePosixPath("db/migrations")
@@ -274,7 +275,7 @@ def test_nobody_s_settings_are_read(
 def test_a_folder_may_be_written_in_many_ways(folder: str, origin: Origin, pull: PullRequest, tmp_path: Path) -> None:
     checkout = origin.checkout(tmp_path / "checkout", "refs/pull/7/merge", depth=2)
     place = locate(checkout, PurePosixPath(folder))
-    assert place == Place(root=checkout, folder=FOLDER, shown=FOLDER)
+    assert place == Place(root=checkout, folder=FOLDER, real=FOLDER, shown=FOLDER)
     assert has_what_feature_did(trees_from_git(pull, place))
 
 
@@ -299,7 +300,7 @@ def test_a_folder_that_is_a_link_is_followed(origin: Origin, pull: PullRequest, 
     checkout = origin.checkout(tmp_path / "checkout", "refs/pull/7/merge", depth=2)
     (checkout / "migrations").symlink_to("db/migrations")
     place = locate(checkout, PurePosixPath("migrations"))
-    assert (place.folder, place.shown) == (FOLDER, PurePosixPath("migrations"))
+    assert (place.folder, place.real, place.shown) == (PurePosixPath("migrations"), FOLDER, PurePosixPath("migrations"))
     assert has_what_feature_did(trees_from_git(pull, place))
 
 
@@ -342,3 +343,131 @@ def test_a_submodule_s_folder_is_none_of_the_repository(origin: Origin, tmp_path
     place = locate(origin.path, PurePosixPath("library/migrations"))
     assert place.root == origin.path
     assert trees_from_git(pull, place) == Trees(merge_base={}, base={}, head={})
+
+
+LINKS: dict[str, str | Path] = {
+    "shared/b.sql": "SELECT 2;",
+    "shared/again.sql": Path("b.sql"),
+    f"{FOLDER}/02_direct.sql": Path("../../shared/b.sql"),
+    f"{FOLDER}/03_chain.sql": Path("../../shared/again.sql"),
+    f"{FOLDER}/04_through_a_folder.sql": Path("../elsewhere/./b.sql"),
+    "db/elsewhere": Path("../shared"),
+    f"{FOLDER}/05_beside.sql": Path("02_direct.sql"),
+}
+
+
+def test_a_link_has_the_content_of_its_file(origin: Origin, tmp_path: Path) -> None:
+    origin.commit(LINKS)
+    origin.branch_off("sly")
+    origin.commit({"shared/b.sql": "SELECT 3;"}, on="sly")
+    pull = origin.pull("sly", number=8)
+    trees = read(origin.checkout(tmp_path / "checkout", "refs/pull/8/merge", depth=2), pull)
+    assert trees
+    assert changes_of(trees).changed == (
+        "02_direct.sql",
+        "03_chain.sql",
+        "04_through_a_folder.sql",
+        "05_beside.sql",
+    )
+    assert trees.head["02_direct.sql"] == origin.git("rev-parse", "sly:shared/b.sql")
+
+
+def test_a_file_that_becomes_a_link_to_the_same_content_is_not_changed(origin: Origin, tmp_path: Path) -> None:
+    origin.branch_off("share")
+    origin.commit({"shared/a.sql": "SELECT 1;", FIRST: Path("../../shared/a.sql")}, on="share")
+    pull = origin.pull("share", number=8)
+    trees = read(origin.checkout(tmp_path / "checkout", "refs/pull/8/merge", depth=2), pull)
+    assert trees
+    assert changes_of(trees) == Changes()
+
+
+@pytest.mark.parametrize(
+    "target", ["/etc/hostname", "../../../x.sql", "../../nowhere.sql", "..", "05_x.sql", "02_second.sql/x", "../../.."]
+)
+def test_a_link_that_leads_to_no_file_of_the_repository_is_known(target: str, origin: Origin, tmp_path: Path) -> None:
+    origin.branch_off("odd")
+    origin.commit({f"{FOLDER}/05_x.sql": Path(target)}, on="odd")
+    trees = read(origin.checkout(tmp_path / "checkout", "odd"), origin.pull("odd", number=8))
+    assert trees
+    assert leads_nowhere(trees.head["05_x.sql"])
+
+
+def test_a_partial_clone_without_the_target_of_a_link_knows_nothing(origin: Origin, tmp_path: Path) -> None:
+    origin.commit(LINKS)
+    origin.branch_off("turn")
+    origin.commit({f"{FOLDER}/02_direct.sql": Path("../migrations/01_first.sql")}, on="turn")
+    pull = origin.pull("turn", number=8)
+    checkout = origin.checkout(tmp_path / "checkout", "refs/pull/8/merge", depth=2, filtered="blob:none")
+    assert read(checkout, pull) is None
+
+
+def moved(origin: Origin) -> Origin:
+    """The branch `moved` moves the folder, leaves a link in its place, and edits a file."""
+    origin.branch_off("moved")
+    origin.git("switch", "--quiet", "moved")
+    origin.git("mv", str(FOLDER), "sql")
+    (origin.path / "db").mkdir(exist_ok=True)
+    origin.commit({str(FOLDER): Path("../sql"), "sql/02_second.sql": "SELECT 22;"}, on="moved")
+    return origin
+
+
+def test_a_folder_that_moves_behind_a_link_is_the_same_folder(origin: Origin, tmp_path: Path) -> None:
+    pull = moved(origin).pull("moved", number=8)
+    checkout = origin.checkout(tmp_path / "workspace/shop", "refs/pull/8/merge", depth=2)
+    assert locate(checkout, FOLDER) == Place(root=checkout, folder=FOLDER, real=PurePosixPath("sql"), shown=FOLDER)
+    for top, folder in ((checkout, FOLDER), (tmp_path / "workspace", "shop" / FOLDER)):
+        trees = read(top, pull, folder)
+        assert trees
+        assert changes_of(trees) == Changes(changed=("02_second.sql",), touched=("02_second.sql",))
+
+
+def test_a_link_from_outside_of_the_repository_is_followed_into_it(
+    origin: Origin, pull: PullRequest, tmp_path: Path
+) -> None:
+    origin.checkout(tmp_path / "workspace/shop", "refs/pull/7/merge", depth=2)
+    (tmp_path / "workspace/data").symlink_to("shop/db")
+    place = locate(tmp_path / "workspace", PurePosixPath("data/migrations"))
+    assert (place.folder, place.shown) == (FOLDER, PurePosixPath("data/migrations"))
+    assert has_what_feature_did(trees_from_git(pull, place))
+
+
+def test_a_defect_of_ours_is_not_taken_for_a_lack_of_history(
+    origin: Origin, pull: PullRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = origin.checkout(tmp_path / "checkout", "refs/pull/7/merge", depth=2)
+    monkeypatch.setattr("runner.git_history.files_of", lambda: None)
+    with pytest.raises(TypeError):
+        read(checkout, pull)
+
+
+@pytest.mark.parametrize("text", [b"SELECT 1;\n", b"SELECT 1;\r\n", b"\xef\xbb\xbfSELECT 1;\r\n"])
+@pytest.mark.parametrize("digests", ["sha1", "sha256"])
+def test_a_file_is_what_git_has_whatever_its_line_ends(text: bytes, digests: str, tmp_path: Path) -> None:
+    origin = Origin(tmp_path / "origin", f"--object-format={digests}")
+    (tmp_path / "01_a.sql").write_bytes(text)
+    for stored in (text, b"SELECT 1;\n"):
+        (origin.path / "stored").write_bytes(stored)
+        content = origin.git("hash-object", "stored")
+        assert content in contents(tmp_path, {"01_a.sql": content})["01_a.sql"]
+    (origin.path / "stored").write_text("SELECT 2;\n")
+    content = origin.git("hash-object", "stored")
+    assert content not in contents(tmp_path, {"01_a.sql": content})["01_a.sql"]
+
+
+def test_a_file_of_git_lfs_is_known_by_its_pointer(tmp_path: Path) -> None:
+    origin = Origin(tmp_path / "origin")
+    (tmp_path / "01_a.sql").write_text("SELECT 1;\n")
+    oid = hashlib.sha256(b"SELECT 1;\n").hexdigest()
+    (origin.path / "pointer").write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 10\n")
+    content = origin.git("hash-object", "pointer")
+    assert content in contents(tmp_path, {"01_a.sql": content})["01_a.sql"]
+
+
+def test_what_is_no_file_has_no_content(tmp_path: Path) -> None:
+    (tmp_path / "01_folder.sql").mkdir()
+    (tmp_path / "02_loop.sql").symlink_to("02_loop.sql")
+    (tmp_path / "03_device.sql").symlink_to("/dev/zero")
+    (tmp_path / "04_gone.sql").write_text("x")
+    wanted = {"01_folder.sql": "0" * 40, "02_loop.sql": "0" * 40, "03_device.sql": "0" * 40, "04_gone.sql": ""}
+    assert contents(tmp_path, wanted | {"05_x.sql": "0" * 40}) == dict.fromkeys(wanted, frozenset())
+    assert contents(tmp_path / "nowhere", wanted) == {}

@@ -1,20 +1,24 @@
-"""`db-migrate check`: what is wrong with the files, told before anything is merged. Nobody's database is touched."""
+"""`db-migrate check`: what is wrong with the files, told before anything is merged.
+
+No database is migrated, but the proof executes the files: on a throw-away server of ours, or, where the configuration
+has a URL for it (`shadow-database`), on that server, which keeps what they do beyond their database.
+"""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from runner.commands.journal import Journal
-from runner.commands.stages import linted, parsed, state_of
+from runner.commands.stages import lasting, linted, parsed, state_of
 from runner.config import Config
 from runner.console import Console
-from runner.core.changes import Changes, PullRequest, Trees, changes_of
+from runner.core.changes import Changes, Compared, PullRequest, changes_of, expected
 from runner.core.headline import counted
 from runner.core.model import Migration, MigrationFile, StageState, Verdict
 from runner.core.naming import LEDGER_FILE
 from runner.core.parse import parse_down
 from runner.errors import DatabaseUnusable, Finding, InputError, Outcome, Refused
-from runner.gates.pull_request import PullRequestPolicy, check_pull_request
+from runner.gates.pull_request import PullRequestPolicy, check_checkout, check_links, check_pull_request
 from runner.postgres.prove import Proof, Undoable, prove
 from runner.postgres.scratch import Scratch, scratch_server
 from runner.postgres.sending import Timeouts
@@ -38,7 +42,7 @@ def check(
     *,
     checkout: Path,
     pull: PullRequest | None,
-    trees: Callable[[], tuple[PurePosixPath, Trees]] | None,
+    trees: Callable[[], Compared] | None,
     scrub: Callable[[str], str],
     now: datetime,
 ) -> Outcome:
@@ -51,8 +55,9 @@ def check(
     verdicts: list[Verdict] = []
     changes = None
     if pull and trees:
-        changes, verdict = _pull_request(config, journal, pull, trees, now)
+        changes, verdict, links = _pull_request(config, journal, pull, trees, now)
         verdicts.append(verdict)
+        problems += links
     if not files:
         raise InputError(*problems)
     journal.migrations, undoable, wrong = _parsed(config, journal, files)
@@ -87,10 +92,18 @@ def _files(config: Config, journal: Journal, checkout: Path) -> tuple[list[Migra
 
 
 def _pull_request(
-    config: Config, journal: Journal, pull: PullRequest, trees: Callable[[], tuple[PurePosixPath, Trees]], now: datetime
-) -> tuple[Changes, Verdict]:
+    config: Config,
+    journal: Journal,
+    pull: PullRequest,
+    trees: Callable[[], Compared],
+    now: datetime,
+) -> tuple[Changes, Verdict, list[Finding]]:
+    """What it changes, whether it may, and the links of which nobody can tell.
+
+    Raises InputError when the checkout is of something else: its files would be looked at in place of those.
+    """
     with journal.stage("pull request") as tell:
-        folder, before_and_after = trees()
+        folder, before_and_after, held = trees()
         changes = changes_of(before_and_after)
         policy = PullRequestPolicy(
             folder=folder,
@@ -99,11 +112,15 @@ def _pull_request(
             allow_out_of_order=config.plan.allow_out_of_order,
             time=now,
         )
+        wanted = expected(before_and_after, changes)
+        if problems := check_checkout(policy, wanted, held(wanted)):
+            raise InputError(*problems)
+        links = check_links(policy, before_and_after)
         verdict, findings = check_pull_request(policy, before_and_after, changes)
         journal.judge(verdict)
         journal.findings += findings
         tell(f"#{pull.number}: {verdict.reason}", state_of(verdict))
-    return changes, verdict
+    return changes, verdict, links
 
 
 def _parsed(
@@ -174,8 +191,11 @@ def _prove(
 
 def _prepare(scratch: Scratch, migrations: Sequence[Migration], undone: Sequence[Undoable]) -> list[str]:
     """See to what the files take for granted: extensions that can be installed, and, on a server of ours, roles. Raises
-    InputError with what neither libpg_query nor the server can read.
+    InputError with what neither libpg_query nor the server can read, Refused with what would stay on a server of
+    somebody's.
     """
+    if not scratch.ours and (lasts := lasting([*migrations, *(pair.down for pair in undone)])):
+        raise Refused(*lasts)
     with scratch.connect("syntax") as connection:
         if problems := [*check_syntax(connection, [*migrations, *(pair.down for pair in undone)])]:
             raise InputError(*problems)

@@ -1,14 +1,17 @@
 """What a pull request does to the migrations folder: three lists of its files, compared."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from runner.core.naming import FileName, Kind, parse_name
 from runner.errors import Finding, InputError
 
 SUFFIX = ".sql"
+MOST_LINKS = 40  # on the way to one file; Linux takes as many
+ASTRAY = "link "  # before the id of a link that leads to no file of its commit
 FETCH_MORE = "give actions/checkout `fetch-depth: 2`, or `0` where it has a `ref`, and git is read instead"
 ASK_GITHUB = "give `github-token: ${{ github.token }}` in a job with `permissions: contents: read`"
 
@@ -35,6 +38,40 @@ class Trees:
     head: Mapping[str, str]  # the pull request
 
 
+class Compared(NamedTuple):
+    """What the check is given of a pull request."""
+
+    folder: PurePosixPath  # of the migrations, as it is shown: relative to the checkout
+    trees: Trees
+    held: Callable[[Mapping[str, str]], Mapping[str, Collection[str]]]  # of what is `expected`, what the checkout has
+
+
+class EntryKind(StrEnum):
+    """What a git tree has, in GitHub's words where it has one."""
+
+    TREE = "tree"
+    FILE = "blob"
+    LINK = "link"
+    SUBMODULE = "commit"
+
+
+class Entry(NamedTuple):
+    """One thing in a git tree."""
+
+    kind: EntryKind
+    id: str
+
+
+class Repository(Protocol):
+    """Where trees are read: git's own store, or GitHub."""
+
+    def entries(self, tree: str) -> Mapping[str, Entry]:
+        """What a tree has, by name. Bytes that are not UTF-8 stand there as surrogates."""
+
+    def target(self, link: str) -> str:
+        """Where a symbolic link leads, as it is written there."""
+
+
 class Rename(NamedTuple):
     """A file under two names."""
 
@@ -51,6 +88,57 @@ class Changes:
     deleted: tuple[str, ...] = ()
     renamed: tuple[Rename, ...] = ()  # the same content, or the same version
     touched: tuple[str, ...] = ()  # every file that is new or different, down and check files too
+
+
+def files_of(repository: Repository, root: str, folders: Iterable[PurePosixPath]) -> dict[str, str]:
+    """The files of the first of the folders that a commit has, with the ids of their contents, links followed inside
+    that commit; none where it has no such folder. `root` is the tree of the commit.
+    """
+    top = [Entry(EntryKind.TREE, root)]
+    for folder in folders:
+        place = _walk(repository, top, folder.parts)
+        if place and place[-1].kind is EntryKind.TREE:
+            return {
+                name.encode(errors="surrogateescape").decode(errors="replace"): content
+                for name, entry in repository.entries(place[-1].id).items()
+                if (content := _content(repository, place, name, entry))
+            }
+    return {}
+
+
+def leads_nowhere(content: str | None) -> bool:
+    """Whether this is the content of a link that leads to no file of the repository."""
+    return content is not None and content.startswith(ASTRAY)
+
+
+def expected(trees: Trees, changes: Changes) -> dict[str, str]:
+    """What a checkout of the pull request has to show for it: names with the ids of their contents. An empty id is that
+    of a file that must be gone; of a file that both sides changed only the name is known, which has ASTRAY for an id.
+
+    A trial merge has the base branch's changes too: what that deleted, or renamed, may be anywhere.
+    """
+    wanted = {}
+    for name in changes.touched:
+        if trees.base.get(name) == trees.merge_base.get(name):
+            wanted[name] = trees.head[name]
+        elif name in trees.base:
+            wanted[name] = ASTRAY
+    for name, content in trees.merge_base.items():
+        if name.endswith(SUFFIX) and name not in trees.head and trees.base.get(name) == content:
+            wanted[name] = ""
+    return wanted
+
+
+def astray(wanted: Mapping[str, str], held: Mapping[str, Collection[str]]) -> tuple[list[str], list[str]]:
+    """The names that a folder lacks, or has with another content, and those that it has and must not. `held` has what
+    is there, each with the ids that its content may have in git.
+    """
+    lacking = [
+        name
+        for name, content in wanted.items()
+        if content and (name not in held or not (leads_nowhere(content) or content in held[name]))
+    ]
+    return sorted(lacking), sorted(name for name, content in wanted.items() if not content and name in held)
 
 
 def changes_of(trees: Trees) -> Changes:
@@ -89,6 +177,46 @@ def first_known(from_git: Callable[[], Trees | None], from_github: Callable[[], 
 def migrations_in(names: Iterable[str]) -> list[FileName]:
     """The up files among the names, in the order of their text."""
     return [file for name in sorted(names) if (file := _up(name))]
+
+
+def _walk(repository: Repository, place: Sequence[Entry], parts: Sequence[str]) -> list[Entry] | None:
+    """Follow a path as Linux would: everything from the root to where it leads; None where that is nowhere in here."""
+    here, left, links = list(place), list(parts)[::-1], 0
+    while left:
+        part = left.pop()
+        if here[-1].kind is not EntryKind.TREE:
+            return None
+        if part in {"", "."}:
+            continue
+        if part == "..":
+            here.pop()
+            if not here:
+                return None
+            continue
+        entry = repository.entries(here[-1].id).get(part)
+        if entry is None:
+            return None
+        if entry.kind is EntryKind.LINK:
+            links += 1
+            target = repository.target(entry.id)
+            if links > MOST_LINKS or not target or target.startswith("/"):
+                return None
+            left += target.split("/")[::-1]
+        else:
+            here.append(entry)
+    return here
+
+
+def _content(repository: Repository, place: Sequence[Entry], name: str, entry: Entry) -> str:
+    """The id of a file's content; empty for what is no file."""
+    match entry.kind:
+        case EntryKind.FILE:
+            return entry.id
+        case EntryKind.LINK:
+            led = _walk(repository, place, [name])
+            return led[-1].id if led and led[-1].kind is EntryKind.FILE else f"{ASTRAY}{entry.id}"
+        case _:
+            return ""
 
 
 def _differs(trees: Trees, name: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 
+from runner.core.headline import counted
 from runner.core.lint import RULES
 from runner.core.model import Verdict
 from runner.errors import Finding, Level
@@ -53,14 +54,14 @@ def check_lint(policy: LintPolicy, findings: Sequence[Finding]) -> Verdict:
     """Whether these files may run. Notices never refuse."""
     if policy.mode is LintMode.OFF:
         return Verdict(gate="lint", passed=True, reason="switched off by `lint: off`")
-    counted = [finding for finding in findings if finding.level is not Level.NOTICE]
-    if not counted:
+    weighed = [finding for finding in findings if finding.level is not Level.NOTICE]
+    if not weighed:
         return Verdict(gate="lint", passed=True, reason="nothing was found")
-    files = len({finding.path for finding in counted})
-    reason = f"{_several(len(counted), 'finding')} in {_several(files, 'file')}"
+    files = len({finding.path for finding in weighed})
+    reason = f"{counted(len(weighed), 'finding')} in {counted(files, 'file')}"
     if policy.mode is LintMode.WARN:
         return Verdict(gate="lint", passed=True, reason=reason)
-    return Verdict(gate="lint", passed=False, reason=reason, way_out=_way_out(counted))
+    return Verdict(gate="lint", passed=False, reason=reason, way_out=_way_out(weighed))
 
 
 def graded(policy: LintPolicy, findings: Iterable[Finding]) -> list[Finding]:
@@ -96,7 +97,3 @@ def _way_out(findings: Iterable[Finding]) -> str:
         ways.append("end the line of what is no secret with `-- pragma: allowlist secret`")
     ways.append(f"name the rule in `lint-exclude`{f': `{rule}`' if rule != 'RULE' else ''}")
     return f"{', '.join(ways[:-1])}, or {ways[-1]}"
-
-
-def _several(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

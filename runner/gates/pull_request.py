@@ -1,18 +1,23 @@
 """A pull request adds migrations behind those of its base branch, and leaves those alone."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from runner.core.changes import Changes, Trees, migrations_in
+from runner.core.changes import Changes, Trees, astray, leads_nowhere, migrations_in
 from runner.core.model import Verdict
-from runner.core.naming import LEDGER_FILE, FileName, Kind, VersionOrder, problems_of_order
+from runner.core.naming import LEDGER_FILE, FileName, Kind, VersionOrder, parse_name, problems_of_order
 from runner.core.next_version import next_version
 from runner.errors import Finding, InputError, Level
 
 GATE = "pull request"
 PATHS_SHOWN = 5
+CHECK_OUT = (
+    "on `pull_request` leave out the `ref` of actions/checkout, as its default is right, or give "
+    "`ref: ${{ github.event.pull_request.head.sha }}`, as on `pull_request_target`; no step before this one may change "
+    "the files"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +36,7 @@ def check_pull_request(policy: PullRequestPolicy, trees: Trees, changes: Changes
     if not (trees.merge_base or trees.base or trees.head):
         return _verdict(f"git has no {policy.folder}, so no pull request changes it"), [_not_in_git(policy)]
     findings = [
-        *(_changed(policy, name) for name in changes.changed),
+        *(_changed(policy, name) for name in changes.changed if not leads_nowhere(trees.base.get(name))),
         *(_deleted(policy, name) for name in changes.deleted),
         *_renamed(policy, trees, changes),
         *_versions(policy, trees, changes),
@@ -41,9 +46,7 @@ def check_pull_request(policy: PullRequestPolicy, trees: Trees, changes: Changes
         return _verdict(
             f"it adds {_counted(len(changes.added))}, and leaves those of {policy.base_branch} alone"
         ), findings
-    paths = list(dict.fromkeys(str(finding.path) for finding in wrong))
-    more = f" and {len(paths) - PATHS_SHOWN} more" if len(paths) > PATHS_SHOWN else ""
-    listed = ", ".join(paths[:PATHS_SHOWN]) + more
+    listed = _listed(list(dict.fromkeys(str(finding.path) for finding in wrong)))
     return (
         Verdict(
             gate=GATE,
@@ -53,6 +56,49 @@ def check_pull_request(policy: PullRequestPolicy, trees: Trees, changes: Changes
         ),
         findings,
     )
+
+
+def check_checkout(
+    policy: PullRequestPolicy, wanted: Mapping[str, str], held: Mapping[str, Collection[str]]
+) -> list[Finding]:
+    """What keeps the checkout's folder from being the pull request's. What is looked at there would not be what is
+    going to be merged.
+    """
+    lacking, left = ([str(policy.folder / name) for name in names] for names in astray(wanted, held))
+    found = []
+    if lacking:
+        found.append(
+            Finding(
+                f"the checkout is not of this pull request: it lacks {_listed(lacking)}, or has another content there",
+                hint=CHECK_OUT,
+            )
+        )
+    if left:
+        found.append(
+            Finding(
+                f"the checkout is not of this pull request, which deletes what is there: {_listed(left)}",
+                hint=CHECK_OUT,
+            )
+        )
+    return found
+
+
+def check_links(policy: PullRequestPolicy, trees: Trees) -> list[Finding]:
+    """The links among the pull request's files of which no commit tells what they have."""
+    return [
+        Finding(
+            "this link leads to no file of the repository, so nobody can tell whether a pull request changes it",
+            path=policy.folder / name,
+            hint="put the file itself here, or a relative link to a file of the repository, outside of submodules",
+        )
+        for name, content in sorted(trees.head.items())
+        if leads_nowhere(content) and isinstance(parse_name(PurePosixPath(name)), FileName)
+    ]
+
+
+def _listed(paths: list[str]) -> str:
+    more = f" and {len(paths) - PATHS_SHOWN} more" if len(paths) > PATHS_SHOWN else ""
+    return ", ".join(paths[:PATHS_SHOWN]) + more
 
 
 def _verdict(reason: str) -> Verdict:

@@ -3,19 +3,21 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request
 """
 
+import base64
+import binascii
 import json
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from runner.core.changes import FETCH_MORE, PullRequest, Trees
+from runner.core.changes import FETCH_MORE, Entry, EntryKind, PullRequest, Trees, files_of
 from runner.errors import Finding, InputError
 from runner.github.client import GitHub
 
 WITH_SECRETS = "pull_request_target"
 EVENTS = frozenset({"pull_request", WITH_SECRETS})
+OF_A_LINK = "120000"  # its mode in a tree
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
@@ -46,8 +48,9 @@ def read_pull_request(environ: Mapping[str, str]) -> PullRequest | None:
     )
 
 
-def trees_from_github(github: GitHub, pull: PullRequest, folder: PurePosixPath) -> Trees:
-    """The folder, relative to the repository's root, before and after. Needs `contents: read`, and works for forks.
+def trees_from_github(github: GitHub, pull: PullRequest, folders: Iterable[PurePosixPath]) -> Trees:
+    """The first of the folders that a commit has, relative to the repository's root, before and after. Needs
+    `contents: read`, and works for forks.
 
     Raises InputError when GitHub cannot be asked, or does not say.
     """
@@ -58,21 +61,35 @@ def trees_from_github(github: GitHub, pull: PullRequest, folder: PurePosixPath) 
     )  # a merged branch may be deleted already
     comparison = github.get(f"{repository}/compare/{base}...{pull.head_sha}", per_page="1")
 
-    @cache
-    def tree(sha: str) -> dict[str, tuple[str, str]]:
-        return _entries(github.get(f"{repository}/git/trees/{sha}"), folder)
+    folders = tuple(folders)
+    store = _Store(github, repository, folders[0])
 
     def files(commit: str) -> dict[str, str]:
-        sha = commit
-        for part in folder.parts:
-            kind, sha = tree(sha).get(part, ("", ""))
-            if kind != "tree":
-                return {}
-        return {name: blob for name, (kind, blob) in tree(sha).items() if kind == "blob"}
+        return files_of(store, commit, folders)
 
     return Trees(
         merge_base=files(_sha(comparison, "merge_base_commit", "sha")), base=files(base), head=files(pull.head_sha)
     )
+
+
+class _Store:
+    """Trees and links of a repository of GitHub's, each asked for once. A commit stands for its tree."""
+
+    def __init__(self, github: GitHub, repository: str, folder: PurePosixPath) -> None:
+        self._github, self._repository, self._folder = github, repository, folder
+        self._trees: dict[str, dict[str, Entry]] = {}
+        self._targets: dict[str, str] = {}
+
+    def entries(self, tree: str) -> dict[str, Entry]:
+        if tree not in self._trees:
+            answer = self._github.get(f"{self._repository}/git/trees/{tree}")
+            self._trees[tree] = _entries(answer, self._folder)
+        return self._trees[tree]
+
+    def target(self, link: str) -> str:
+        if link not in self._targets:
+            self._targets[link] = _target(self._github.get(f"{self._repository}/git/blobs/{link}"))
+        return self._targets[link]
 
 
 def _payload(path: str) -> object:
@@ -115,8 +132,8 @@ def _sha(answer: object, *keys: str) -> str:
     return sha
 
 
-def _entries(answer: object, folder: PurePosixPath) -> dict[str, tuple[str, str]]:
-    """Name → kind and id of what a tree has."""
+def _entries(answer: object, folder: PurePosixPath) -> dict[str, Entry]:
+    """What a tree has, by name."""
     if _at(answer, "truncated") is True:
         raise InputError(
             Finding("GitHub does not list this folder in full, it has too many files", path=folder, hint=FETCH_MORE)
@@ -124,4 +141,22 @@ def _entries(answer: object, folder: PurePosixPath) -> dict[str, tuple[str, str]
     entries = _at(answer, "tree")
     if not isinstance(entries, list):
         raise InputError(Finding("GitHub's answer has no usable tree", hint=FETCH_MORE))
-    return {str(_at(entry, "path")): (str(_at(entry, "type")), str(_at(entry, "sha"))) for entry in entries}
+    return {str(_at(entry, "path")): Entry(_kind(entry), _sha(entry, "sha")) for entry in entries}
+
+
+def _kind(entry: object) -> EntryKind:
+    kind = _at(entry, "type")
+    if kind not in set(EntryKind):
+        raise InputError(Finding("GitHub's answer has no usable tree", hint=FETCH_MORE))
+    return EntryKind.LINK if _at(entry, "mode") == OF_A_LINK else EntryKind(str(kind))
+
+
+def _target(answer: object) -> str:
+    """Where a link leads: the text of its blob, which GitHub sends as base64 with line breaks."""
+    content = _at(answer, "content")
+    try:
+        if isinstance(content, str) and _at(answer, "encoding") == "base64":
+            return base64.b64decode("".join(content.split()), validate=True).decode(errors="surrogateescape")
+    except (binascii.Error, ValueError):
+        pass
+    raise InputError(Finding("GitHub's answer has no usable content of a link", hint=FETCH_MORE))

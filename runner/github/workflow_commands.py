@@ -34,7 +34,10 @@ def annotations(findings: Collection[Finding]) -> list[str]:
 
 
 def _annotation(finding: Finding) -> str:
-    message = "\n".join(part for part in (finding.message, finding.detail, finding.hint) if part)
+    first, *others = finding.message.split("\n")
+    if finding.rule:  # it is what `lint-exclude` wants to know
+        first = f"{first} [{finding.rule}]"
+    message = "\n".join(part for part in (first, *others, finding.detail, finding.hint) if part)
     line = str(finding.line or "") if finding.path else ""
     return command(
         finding.level,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -166,6 +166,17 @@ def test_a_role_that_may_make_no_database_proves_in_the_one_it_is_given(
     assert "users" in database.tables()
 
 
+def test_what_would_stay_on_a_server_of_somebodys_is_not_executed_there(check: Check, database: Database) -> None:
+    role = "CREATE TABLE a ();\nALTER ROLE nobody SET work_mem = '7MB';"
+    check.write(_01_x=role, _02_y="ALTER SYSTEM SET work_mem = '8MB';")
+    ran = check()
+    assert ran.exit_code == 3
+    assert "01_x.sql:2:1: ALTER ROLE would stay on the server" in ran.log
+    assert "02_y.sql:1:1: ALTER SYSTEM would stay on the server" in ran.log
+    assert database.value("SELECT rolconfig IS NULL FROM pg_roles WHERE rolname = 'nobody'") is True
+    assert check("--shadow-database", "embedded").exit_code == 0
+
+
 def test_an_extension_that_the_server_lacks_ends_the_check(check: Check) -> None:
     check.write(_01_users="CREATE TABLE a ();\nCREATE EXTENSION IF NOT EXISTS pgcrypto;")
     ran = check()
@@ -223,13 +234,26 @@ class Pull:
     folder: Path
     origin: Origin
     capture: pytest.CaptureFixture[str]
+    meanwhile: dict[str, str] = field(default_factory=dict)  # what `main` gains beside the pull request
+    environ: dict[str, str] = field(default_factory=dict)
 
-    def check(self, changes: Mapping[str, str | None], *argv: str, depth: int = 2, **environ: str) -> Ran:
-        """Commit changes on a branch, open a pull request, check out GitHub's trial merge, and check it."""
+    def check(
+        self,
+        changes: Mapping[str, str | Path | None],
+        *argv: str,
+        depth: int = 2,
+        ref: str = "refs/pull/7/merge",
+        **environ: str,
+    ) -> Ran:
+        """Commit changes on a branch, others on `main`, open a pull request, check out GitHub's trial merge, and check
+        it.
+        """
         self.origin.branch_off("topic")
         self.origin.commit(changes, on="topic")
+        if self.meanwhile:
+            self.origin.commit(self.meanwhile)
         pull = self.origin.pull("topic")
-        checkout = self.origin.checkout(self.folder / "checkout", "refs/pull/7/merge", depth=depth)
+        checkout = self.origin.checkout(self.folder / "checkout", ref, depth=depth)
         event = self.folder / "event.json"
         event.write_text(
             json.dumps(
@@ -244,11 +268,9 @@ class Pull:
                 }
             )
         )
-        return run_captured(
-            self.capture,
-            self.folder,
-            ("check", "--shadow-database", "off", *argv),
-            {
+        return self.again(
+            *argv,
+            **{
                 "GITHUB_ACTIONS": "true",
                 "GITHUB_EVENT_NAME": "pull_request",
                 "GITHUB_EVENT_PATH": str(event),
@@ -259,6 +281,11 @@ class Pull:
                 **environ,
             },
         )
+
+    def again(self, *argv: str, **environ: str) -> Ran:
+        """Check what is checked out, as before unless it is given."""
+        self.environ.update(environ)
+        return run_captured(self.capture, self.folder, ("check", "--shadow-database", "off", *argv), self.environ)
 
 
 @pytest.fixture
@@ -328,6 +355,103 @@ def test_without_history_github_is_asked(pull: Pull, github: GitHubServer) -> No
     assert github.requests
     assert TOKEN not in ran.log.replace(f"::add-mask::{TOKEN}\n", "")
     assert TOKEN not in ran.summary
+
+
+TARGET = {"GITHUB_EVENT_NAME": "pull_request_target", "GITHUB_REF": "refs/heads/main"}
+
+
+@pytest.mark.parametrize("environ", [{}, TARGET], ids=["pull_request", "pull_request_target"])
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (NEW, "it lacks migrations/03_more.sql, or has another content there"),
+        ({"migrations/02_tags.down.sql": "DROP TABLE IF EXISTS tags;\n"}, "it lacks migrations/02_tags.down.sql"),
+        ({"migrations/02_tags.down.sql": None}, "which deletes what is there: migrations/02_tags.down.sql"),
+    ],
+    ids=["added", "changed", "deleted"],
+)
+def test_a_checkout_of_another_commit_is_not_taken_for_the_pull_request(
+    changes: Mapping[str, str | None], says: str, environ: Mapping[str, str], pull: Pull, github: GitHubServer
+) -> None:
+    ran = pull.check(
+        changes, depth=1, ref="main", GITHUB_API_URL=github.url, **{"INPUT_GITHUB-TOKEN": TOKEN} | dict(environ)
+    )
+    assert ran.exit_code == 2, ran.log
+    assert "the checkout is not of this pull request" in ran.log
+    assert says in ran.log
+    assert "`ref: ${{ github.event.pull_request.head.sha }}`" in ran.log
+
+
+@pytest.mark.parametrize("ref", ["refs/pull/7/merge", "topic"])
+def test_a_checkout_of_the_pull_request_passes_with_github_s_trees(ref: str, pull: Pull, github: GitHubServer) -> None:
+    pull.meanwhile["migrations/03_others.sql"] = "SELECT 1;\n"
+    more = {"migrations/04_late.sql": "SELECT 1;\n", "shared/c.sql": "SELECT 3;\n"}
+    ran = pull.check(
+        {"migrations/05_more.sql": Path("../shared/c.sql"), **more, "migrations/02_tags.down.sql": None},
+        depth=1,
+        ref=ref,
+        GITHUB_API_URL=github.url,
+        **{"INPUT_GITHUB-TOKEN": TOKEN},
+    )
+    assert ran.exit_code == 0, ran.log
+    assert "it adds 2 migrations" in ran.log
+
+
+def test_a_down_file_that_both_sides_changed_is_known_by_its_name(pull: Pull, github: GitHubServer) -> None:
+    down = "migrations/02_tags.down.sql"
+    lines = ["SELECT 1;", *["--"] * 9, "SELECT 2;"]
+    pull.origin.commit({down: "\n".join(lines)})
+    pull.meanwhile[down] = "\n".join([*lines[:-1], "SELECT 4;"])
+    ran = pull.check(
+        {down: "\n".join(["SELECT 3;", *lines[1:]])},
+        depth=1,
+        GITHUB_API_URL=github.url,
+        **{"INPUT_GITHUB-TOKEN": TOKEN},
+    )
+    assert ran.exit_code == 0, ran.log
+
+
+def test_a_file_that_a_step_before_changed_is_not_that_of_the_pull_request(pull: Pull) -> None:
+    assert pull.check(NEW).exit_code == 0
+    (pull.folder / "checkout/migrations/03_more.sql").write_text("SELECT 'something else';\n")
+    ran = pull.again()
+    assert ran.exit_code == 2, ran.log
+    assert "it lacks migrations/03_more.sql" in ran.log
+
+
+@pytest.mark.parametrize("depth", [1, 2], ids=["GitHub", "git"])
+def test_the_file_behind_a_link_is_left_alone_too(depth: int, pull: Pull, github: GitHubServer) -> None:
+    pull.origin.commit({"migrations/03_b.sql": Path("../shared/b.sql"), "shared/b.sql": "SELECT 1;\n"})
+    ran = pull.check(
+        {"shared/b.sql": "SELECT 2;\n"},
+        depth=depth,
+        GITHUB_API_URL=github.url,
+        **{"INPUT_GITHUB-TOKEN": TOKEN},
+    )
+    assert ran.exit_code == 3, ran.log
+    assert "::error file=migrations/03_b.sql,line=1" in ran.log
+    assert bool(github.requests) == (depth == 1)
+
+
+@pytest.mark.parametrize("depth", [1, 2], ids=["GitHub", "git"])
+def test_a_folder_that_moves_behind_a_link_is_left_alone_too(depth: int, pull: Pull, github: GitHubServer) -> None:
+    moved: dict[str, str | Path | None] = dict.fromkeys(BASE) | {f"db/{name}": text for name, text in BASE.items()}
+    ran = pull.check(
+        moved | {"db/migrations/01_users.sql": USERS + "SELECT 1;\n", "migrations": Path("db/migrations")},
+        depth=depth,
+        GITHUB_API_URL=github.url,
+        **{"INPUT_GITHUB-TOKEN": TOKEN},
+    )
+    assert ran.exit_code == 3, ran.log
+    assert "::error file=migrations/01_users.sql,line=1" in ran.log
+    assert "02_tags" not in ran.log.partition("parse")[0]
+
+
+def test_a_link_to_what_no_commit_has_is_refused(pull: Pull) -> None:
+    pull.origin.commit({".gitignore": "generated\n"})
+    ran = pull.check({"migrations/03_b.sql": Path("../generated/b.sql")})
+    assert ran.exit_code == 2, ran.log
+    assert "migrations/03_b.sql: this link leads to no file of the repository" in ran.log
 
 
 def test_with_neither_history_nor_token_the_check_ends(pull: Pull) -> None:

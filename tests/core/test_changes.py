@@ -1,12 +1,27 @@
 """What a pull request did to the folder, from three lists of its files."""
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.changes import Changes, Rename, Trees, changes_of, first_known
+from runner.core.changes import (
+    ASTRAY,
+    Changes,
+    Entry,
+    EntryKind,
+    Rename,
+    Trees,
+    astray,
+    changes_of,
+    expected,
+    files_of,
+    first_known,
+    leads_nowhere,
+)
 from runner.errors import InputError
 from tests.builders import STEADY
 
@@ -144,3 +159,67 @@ def test_names_both_ways_out_when_nobody_can_be_asked() -> None:
         first_known(lambda: None, None)
     for word in ("fetch-depth: 2", "github-token", "contents: read"):
         assert word in caught.value.findings[0].hint
+
+
+@pytest.mark.parametrize(
+    ("head", "base", "wanted"),
+    [
+        pytest.param(BEFORE, BEFORE, {}, id="nothing"),
+        pytest.param(BEFORE | {"03_c.sql": "C"}, BEFORE, {"03_c.sql": "C"}, id="added"),
+        pytest.param(BEFORE | {"02_b.sql": "X"}, BEFORE, {"02_b.sql": "X"}, id="changed"),
+        pytest.param(without("01_a.down.sql"), BEFORE, {"01_a.down.sql": ""}, id="deleted"),
+        pytest.param(
+            BEFORE | {"02_b.sql": "X"}, BEFORE | {"02_b.sql": "Y"}, {"02_b.sql": ASTRAY}, id="changed-on-both-sides"
+        ),
+        pytest.param(BEFORE | {"02_b.sql": "X"}, without("02_b.sql"), {}, id="changed-here-and-renamed-there"),
+        pytest.param(without("02_b.sql"), without("02_b.sql"), {}, id="deleted-on-both-sides"),
+    ],
+)
+def test_tells_what_a_checkout_must_have(
+    head: Mapping[str, str], base: Mapping[str, str], wanted: Mapping[str, str]
+) -> None:
+    both = trees(head, base=base)
+    assert expected(both, changes_of(both)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held", "lacking", "left"),
+    [
+        ({"a": "A"}, {"a": {"A", "other"}}, [], []),
+        ({"b": "B", "a": "A"}, {}, ["a", "b"], []),
+        ({"a": "A"}, {"a": {"other"}}, ["a"], []),
+        ({"a": "A"}, {"a": set[str]()}, ["a"], []),
+        ({"a": ASTRAY}, {"a": set[str]()}, [], []),
+        ({"a": ASTRAY}, {}, ["a"], []),
+        ({"a": ""}, {}, [], []),
+        ({"a": ""}, {"a": set[str]()}, [], ["a"]),
+    ],
+)
+def test_tells_a_checkout_of_something_else(
+    wanted: Mapping[str, str], held: Mapping[str, set[str]], lacking: list[str], left: list[str]
+) -> None:
+    assert astray(wanted, held) == (lacking, left)
+
+
+class Forest(NamedTuple):
+    """Trees that link to each other in every way."""
+
+    trees: Mapping[str, Mapping[str, Entry]]
+
+    def entries(self, tree: str) -> Mapping[str, Entry]:
+        return self.trees[tree]
+
+    def target(self, link: str) -> str:
+        return link
+
+
+def test_links_that_never_end_lead_nowhere() -> None:
+    links = ["a", "a/a", "../m/b", "b", "", "/", "x/../c", "s", "s/x", "f", "./../m/.//f", "../../m/f", "up"]
+    folder = {f"{number:02}.sql": Entry(EntryKind.LINK, target) for number, target in enumerate(links)}
+    folder |= {"a": Entry(EntryKind.LINK, "b"), "b": Entry(EntryKind.LINK, "a"), "f": Entry(EntryKind.FILE, "F")}
+    folder |= {"s": Entry(EntryKind.SUBMODULE, "S"), "up": Entry(EntryKind.LINK, "..")}
+    forest = Forest({"root": {"m": Entry(EntryKind.TREE, "m")}, "m": folder})
+    files = files_of(forest, "root", [PurePosixPath("nowhere"), PurePosixPath("m/up/m")])
+    assert {name for name, content in files.items() if content == "F"} == {"f", "09.sql", "10.sql"}
+    assert all(leads_nowhere(content) for name, content in files.items() if name not in {"f", "09.sql", "10.sql"})
+    assert "s" not in files

@@ -5,11 +5,11 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from runner.core.changes import Trees, changes_of
+from runner.core.changes import ASTRAY, Trees, changes_of
 from runner.core.model import Verdict
 from runner.core.naming import LEDGER_FILE, VersionOrder
 from runner.errors import Finding, Level
-from runner.gates.pull_request import PullRequestPolicy, check_pull_request
+from runner.gates.pull_request import PullRequestPolicy, check_checkout, check_links, check_pull_request
 from tests.builders import NOON
 
 MAIN = {"01_a.sql": "A", "01_a.down.sql": "a", "02_b.sql": "B"}
@@ -280,3 +280,32 @@ def test_a_folder_that_git_does_not_have_is_told_and_passes() -> None:
     assert verdict.passed
     assert finding.level is Level.WARNING
     assert finding.path == PurePosixPath("migrations")
+
+
+POLICY = PullRequestPolicy(
+    folder=PurePosixPath("migrations"),
+    base_branch="main",
+    order=VersionOrder.AUTO,
+    allow_out_of_order=False,
+    time=NOON,
+)
+
+
+def test_a_checkout_of_something_else_is_told() -> None:
+    wanted = {f"0{number}.sql": "X" for number in range(1, 8)} | {"08.sql": ""}
+    lacking, left = check_checkout(POLICY, wanted, {"02.sql": {"X"}, "08.sql": set[str]()})
+    listed = ", ".join(f"migrations/0{number}.sql" for number in (1, 3, 4, 5, 6))
+    assert lacking.message == (
+        f"the checkout is not of this pull request: it lacks {listed} and 1 more, or has another content there"
+    )
+    assert left.message.endswith("which deletes what is there: migrations/08.sql")
+    assert all("`ref: ${{ github.event.pull_request.head.sha }}`" in finding.hint for finding in (lacking, left))
+    assert check_checkout(POLICY, {"01.sql": "X"}, {"01.sql": {"X"}}) == []
+
+
+def test_a_link_that_leads_nowhere_is_an_error_and_may_be_mended() -> None:
+    astray = {"01_a.sql": f"{ASTRAY}A", "README.md": f"{ASTRAY}R"}
+    (finding,) = check_links(POLICY, Trees(merge_base=MAIN, base=MAIN, head=astray))
+    assert (finding.level, finding.path) == (Level.ERROR, PurePosixPath("migrations/01_a.sql"))
+    assert judged(MAIN, base=MAIN | astray)[1] == []
+    assert len(judged(MAIN | astray)[1]) == 1

@@ -105,7 +105,7 @@ def server(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubSe
 
 def asked(server: GitHubServer, pull: PullRequest, folder: PurePosixPath = FOLDER, *, token: str = TOKEN) -> Trees:
     with GitHub(token, api_url=server.url, pause=lambda _: None) as github:
-        return trees_from_github(github, pull, folder)
+        return trees_from_github(github, pull, [folder])
 
 
 def test_github_says_the_same_as_git(server: GitHubServer, origin: Origin, tmp_path: Path) -> None:
@@ -127,6 +127,42 @@ def test_every_folder_is_found_as_git_finds_it(
     pull = origin.pull("feature")
     place = locate(origin.checkout(tmp_path / "checkout", pull.head_sha), PurePosixPath(folder))
     assert asked(server, pull, place.folder) == trees_from_git(pull, place)
+
+
+def test_links_are_followed_as_in_git(server: GitHubServer, origin: Origin, tmp_path: Path) -> None:
+    origin.commit(
+        {
+            "shared/b.sql": "SELECT 2;",
+            "elsewhere": Path("shared"),
+            "named": Path("db"),
+            f"{FOLDER}/05_direct.sql": Path("../../shared/b.sql"),
+            f"{FOLDER}/06_chain.sql": Path("../../elsewhere/b.sql"),
+            f"{FOLDER}/07_nowhere.sql": Path("/etc/hostname"),
+        }
+    )
+    origin.branch_off("sly")
+    origin.commit({"shared/b.sql": "SELECT 22;"}, on="sly")
+    pull = origin.pull("sly", number=8)
+    folder = PurePosixPath("named/migrations")
+    place = locate(origin.checkout(tmp_path / "checkout", pull.head_sha), folder)
+    trees = asked(server, pull, folder)
+    assert trees == trees_from_git(pull, place)
+    assert changes_of(trees).changed == ("05_direct.sql", "06_chain.sql")
+    paths = [request.path for request in server.requests]
+    assert len(paths) == len(set(paths))
+
+
+@pytest.mark.parametrize("blob", [{}, {"encoding": "base64", "content": "?"}, {"encoding": "none", "content": "x"}, []])
+def test_a_link_that_github_does_not_tell_ends_it(blob: object, server: GitHubServer, origin: Origin) -> None:
+    link = {"path": "db", "mode": "120000", "type": "blob", "sha": SHA}
+    server.next_answers = [
+        Answer(body={"object": {"sha": BEFORE}}),
+        Answer(body={"merge_base_commit": {"sha": SHA}}),
+        Answer(body={"tree": [link]}),
+        Answer(body=blob),
+    ]
+    with pytest.raises(InputError, match="no usable content of a link"):
+        asked(server, origin.pull("feature"))
 
 
 def test_the_base_branch_is_looked_up_as_the_event_may_be_old(server: GitHubServer, origin: Origin) -> None:
@@ -196,6 +232,15 @@ def test_a_folder_that_is_not_listed_in_full_ends_it(server: GitHubServer, origi
             id="no-tree",
         ),
         pytest.param([[]], "no usable object.sha", id="a-list"),
+        pytest.param(
+            [
+                {"object": {"sha": BEFORE}},
+                {"merge_base_commit": {"sha": SHA}},
+                {"tree": [{"path": "db", "mode": "040000", "type": "forest", "sha": SHA}]},
+            ],
+            "no usable tree",
+            id="a-kind-that-is-none",
+        ),
     ],
 )
 def test_an_answer_of_another_shape_ends_it(

@@ -79,6 +79,11 @@ def test_annotates_the_place() -> None:
     ]
 
 
+def test_tells_the_rule_behind_the_first_line() -> None:
+    (annotation,) = seen(Finding("a column goes\nwith its data", path=PATH, rule="ban-drop-column", hint="look"))
+    assert annotation.message == "a column goes [ban-drop-column]\nwith its data\nlook"
+
+
 @pytest.mark.parametrize(
     ("finding", "place"),
     [
