@@ -148,7 +148,10 @@ def test_a_pure_module_knows_only_what_it_is_told(path: Path) -> None:
 )
 def test_only_the_command_line_exits_and_reads_the_environment(path: Path) -> None:
     used = {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
-    assert not used & {"sys.exit", "os._exit", "os.environ", "os.getenv", "sys.argv"}
+    forbidden = {"sys.exit", "os._exit", "os.environ", "os.getenv", "sys.argv"}
+    if path == PACKAGE / "postgres/embedded.py":  # what it starts inherits the environment, which it cuts down first
+        forbidden -= {"os.environ"}
+    assert not used & forbidden
 
 
 def test_every_room_is_in_the_table_and_no_other() -> None:

@@ -39,8 +39,12 @@ def new_migration(
     """Write the next migration of a folder and, as asked, its down and check files. Returns their paths, relative to
     the checkout where they are in it.
 
-    Raises InputError when the title names nothing, the folder is broken, or a file cannot be written.
+    Raises InputError when the title names nothing or is no text, the folder is broken, or a file cannot be written.
     """
+    try:
+        title.encode()
+    except UnicodeEncodeError:
+        raise InputError(Finding("the title is not UTF-8", hint="write it anew")) from None
     name = name_of(title)
     versions, separator = _existing(checkout, folder, order)
     stem = f"{next_version(versions, order, now)}{separator}{name}"
@@ -84,7 +88,9 @@ def _write(checkout: Path, texts: Mapping[PurePosixPath, str]) -> None:
             with place.open("x", encoding="utf-8", newline="\n") as file:
                 written.append(place)
                 file.write(text)
-    except OSError as error:
+    except BaseException as error:
         for place in written:
             place.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise InputError(Finding(f"the file cannot be written: {error.strerror}", path=path)) from None

@@ -1,19 +1,24 @@
 """Stages that more than one command has."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from runner.commands.journal import Journal
 from runner.config import Config
 from runner.console import Console
 from runner.core.headline import counted
-from runner.core.lint import documented, lint
+from runner.core.lint import RULES, documented, lint
 from runner.core.model import Migration, MigrationFile, StageState, Verdict
 from runner.core.parse import parse
 from runner.errors import Finding, InputError, Refused
 from runner.gates.lint import LintMode, check_lint, graded
 from runner.secret_scan import secrets_in_files
 from runner.squawk import squawk
+
+PASSWORD = "password-in-sql"  # noqa: S105 - the name of a rule
+FOR_GOOD = frozenset({"ALTER SYSTEM", "ALTER ROLE", "DROP ROLE"})
+SHARED = frozenset({"DATABASE", "TABLESPACE"})
 
 
 def parsed(config: Config, journal: Journal, files: Sequence[MigrationFile]) -> tuple[list[Migration], list[Finding]]:
@@ -54,9 +59,13 @@ def linted(
                     exclude=policy.exclude,
                 )
             found += [finding for migration in migrations for finding in lint(migration, exclude=policy.exclude)]
+            found += [finding for migration in migrations for finding in _passwords_in_checks(migration)
+                      if finding.rule not in policy.exclude]  # fmt: skip
             if "secret" not in policy.exclude:
-                told = {(finding.path, finding.line) for finding in found if finding.rule == "password-in-sql"}
-                secrets = secrets_in_files(checkout, [migration.source.path for migration in migrations])
+                told = {(finding.path, finding.line) for finding in found if finding.rule == PASSWORD}
+                secrets = secrets_in_files(
+                    checkout, [path for migration in migrations for path in _paths(migration.file)]
+                )
                 found += [finding for finding in secrets if (finding.path, finding.line) not in told]
         found = documented(found, f"{journal.context.docs_url}/lint.md")
         found.sort(key=lambda finding: (str(finding.path), finding.line or 0, finding.column or 0))
@@ -66,6 +75,42 @@ def linted(
         tell(f"{counted(len(migrations), 'file')}: {verdict.reason}" if found else verdict.reason, state_of(verdict))
     console.findings(found)
     return verdict
+
+
+def _paths(file: MigrationFile) -> list[PurePosixPath]:
+    """All that the ledger keeps of a migration."""
+    return [source.path for source in (file.up, file.down, file.check) if source]
+
+
+def _passwords_in_checks(migration: Migration) -> list[Finding]:
+    """How a check file runs is not asked; what stands in it, the ledger keeps."""
+    if migration.file.check is None:
+        return []
+    check = replace(migration, source=migration.file.check, statements=migration.checks)
+    return lint(check, exclude=RULES.keys() - {PASSWORD})
+
+
+def lasting(migrations: Sequence[Migration]) -> list[Finding]:
+    """The statements whose effects outlive a database of their own: what they change stays on the server, and can break
+    it for the other databases. For a server that is not ours, before anything runs there.
+    """
+    return [finding for migration in migrations for finding in _lasting(migration)]
+
+
+def _lasting(migration: Migration) -> Iterator[Finding]:
+    sources = [(migration.source, migration.statements), (migration.file.check, migration.checks)]
+    for source, statements in sources:
+        for statement in statements:
+            name = statement.traits.cluster_wide
+            if source and (name in FOR_GOOD or name.rpartition(" ")[2] in SHARED):
+                yield Finding(
+                    f"{name} would stay on the server of `shadow-database`, for its other databases as well",
+                    path=source.path,
+                    line=statement.line,
+                    column=statement.column,
+                    hint="nothing was executed; leave `shadow-database` out, and the server that the files are proved "
+                    "on is thrown away, or give `shadow-database: off`",
+                )
 
 
 def state_of(verdict: Verdict) -> StageState:

@@ -8,7 +8,7 @@ EMBEDDED = "embedded"
 SCHEMES = ("postgres://", "postgresql://")
 KEYWORD_FORM = re.compile(r"[a-z_]+\s*=")
 KEYWORD_PAIR = re.compile(r"(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:\\.|[^\s\\])+))")
-SECRET_KEYWORDS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key"})
+SECRET_KEYWORDS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 HIGHEST_PORT = 65535
 SHORTEST_FRAGMENT = 4  # shorter pieces of a malformed URL would mask half of the log

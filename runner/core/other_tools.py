@@ -4,18 +4,20 @@ import re
 from collections.abc import Iterator, Sequence
 
 from runner.core.model import SourceFile, Statement
+from runner.core.naming import Kind
 from runner.core.split import split
 from runner.errors import Finding
 
 WAY_BACK = re.compile(
     rb"^[ \t]*(?:(?P<goose>--[ \t]*\+goose[ \t]+Down)|(?P<sql_migrate>--[ \t]*\+migrate[ \t]+Down)"
     rb"|(?P<dbmate>--[ \t]*migrate:down)|(?P<tern>-{4}[ \t]*create above / drop below[ \t]*-{4})"
-    rb"|(?P<node_pg_migrate>--[ \t]*Down Migration)|(?P<mybatis>--[ \t]*//[ \t]*@UNDO)).*$",
+    rb"|(?P<node_pg_migrate>--[ \t]*Down Migration(?=[ \t]*$))|(?P<mybatis>--[ \t]*//[ \t]*@UNDO)).*$",
     re.IGNORECASE | re.MULTILINE,
 )
+COMMON_WORDS = frozenset({"node_pg_migrate"})
 NO_TRANSACTION = re.compile(
     rb"^[ \t]*--[ \t]*(?:\+goose[ \t]+NO[ \t]+TRANSACTION|\+migrate[ \t]+Up[ \t]+notransaction"
-    rb"|migrate:up[ \t]+transaction:false|sqlx:no-transaction|no-transaction"
+    rb"|migrate:up[ \t]+transaction:false|(?:sqlx:)?no-transaction(?=[ \t]*$)"
     rb"|postgres-migrations[ \t]+disable-transaction)\b.*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -24,7 +26,7 @@ NO_TRANSACTION = re.compile(
 def marks_of_other_tools(source: SourceFile, statements: Sequence[Statement]) -> Iterator[Finding]:
     """Marks that would change how the file runs in the tool it was written for."""
     for mark in WAY_BACK.finditer(source.data):
-        if not _inside(mark.start(), statements):
+        if _goes_back(mark, source, statements) and not _inside(mark.start(), statements):
             tool = (mark.lastgroup or "").replace("_", "-")
             yield _at(
                 source,
@@ -41,6 +43,16 @@ def marks_of_other_tools(source: SourceFile, statements: Sequence[Statement]) ->
                 f"`{comment}` is another tool's way to say that the file runs without a transaction",
                 "write `-- migrate: no-transaction` instead",
             )
+
+
+def _goes_back(mark: "re.Match[bytes]", source: SourceFile, statements: Sequence[Statement]) -> bool:
+    """Whether statements stand behind the mark that the others, before it, do not want to be followed by. A down file
+    may say what it is, and the words of some marks are those of any comment: there both sides must be there.
+    """
+    if not statements or mark.start() > statements[-1].end:
+        return False
+    ambiguous = mark.lastgroup in COMMON_WORDS or source.path.name.endswith(f"{Kind.DOWN}.sql")
+    return not ambiguous or statements[0].start < mark.start()
 
 
 def _inside(position: int, statements: Sequence[Statement]) -> bool:

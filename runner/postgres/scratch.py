@@ -1,7 +1,7 @@
 """A database for trying things in, gone afterwards: on the server that we carry, or beside an empty one of a user's."""
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def _beside(url: DatabaseUrl, name: str) -> Iterator[Scratch]:
         try:
             yield Scratch(url=own, server=_version(own), ours=False, programs=None)
         finally:
-            if not connection.closed:
+            with suppress(psycopg.Error):  # the server may have gone meanwhile; what failed inside is what must be told
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

@@ -4,6 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from runner.commands.new import _write as write_all
 from runner.commands.new import new_migration
 from runner.core.naming import VersionOrder
 from runner.errors import InputError
@@ -111,6 +112,19 @@ def test_a_title_without_a_letter_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no letter"):
         new(tmp_path, "!?")
     assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_title_that_is_no_text_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the title is not UTF-8"):
+        new(tmp_path, "add \udcff roles", down=True)
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_whatever_goes_wrong_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    first, second = FOLDER / "01_a.sql", FOLDER / "01_a.down.sql"
+    with pytest.raises(UnicodeEncodeError):
+        write_all(tmp_path, {first: "SELECT 1;", second: "\udcff"})
+    assert list((tmp_path / FOLDER).iterdir()) == []
 
 
 def test_what_is_there_is_never_overwritten(tmp_path: Path, folder: Path) -> None:

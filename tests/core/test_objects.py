@@ -147,6 +147,7 @@ def test_changes_the_ledger(sql: str, ledger: str) -> None:
         "ALTER SCHEMA app OWNER TO r",
         "CREATE SCHEMA IF NOT EXISTS public",
         "DO $$ BEGIN DELETE FROM schema_migrations; END $$",
+        "DROP OWNED BY r",
     ],
 )
 def test_leaves_the_ledger_alone(sql: str) -> None:
