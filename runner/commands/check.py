@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from runner.commands.journal import Journal
-from runner.commands.stages import lasting, linted, parsed, state_of
+from runner.commands.stages import linted, parsed, state_of
 from runner.config import Config
 from runner.console import Console
 from runner.core.changes import Changes, Compared, PullRequest, changes_of, expected
@@ -18,6 +18,7 @@ from runner.core.model import Migration, MigrationFile, StageState, Verdict
 from runner.core.naming import LEDGER_FILE
 from runner.core.parse import parse_down
 from runner.errors import DatabaseUnusable, Finding, InputError, Outcome, Refused
+from runner.gates.lasting import lasting
 from runner.gates.pull_request import PullRequestPolicy, check_checkout, check_links, check_pull_request
 from runner.postgres.prove import Proof, Undoable, prove
 from runner.postgres.scratch import Scratch, scratch_server

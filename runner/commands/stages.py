@@ -1,6 +1,6 @@
 """Stages that more than one command has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -17,8 +17,6 @@ from runner.secret_scan import secrets_in_files
 from runner.squawk import squawk
 
 PASSWORD = "password-in-sql"  # noqa: S105 - the name of a rule
-FOR_GOOD = frozenset({"ALTER SYSTEM", "ALTER ROLE", "DROP ROLE"})
-SHARED = frozenset({"DATABASE", "TABLESPACE"})
 
 
 def parsed(config: Config, journal: Journal, files: Sequence[MigrationFile]) -> tuple[list[Migration], list[Finding]]:
@@ -88,29 +86,6 @@ def _passwords_in_checks(migration: Migration) -> list[Finding]:
         return []
     check = replace(migration, source=migration.file.check, statements=migration.checks)
     return lint(check, exclude=RULES.keys() - {PASSWORD})
-
-
-def lasting(migrations: Sequence[Migration]) -> list[Finding]:
-    """The statements whose effects outlive a database of their own: what they change stays on the server, and can break
-    it for the other databases. For a server that is not ours, before anything runs there.
-    """
-    return [finding for migration in migrations for finding in _lasting(migration)]
-
-
-def _lasting(migration: Migration) -> Iterator[Finding]:
-    sources = [(migration.source, migration.statements), (migration.file.check, migration.checks)]
-    for source, statements in sources:
-        for statement in statements:
-            name = statement.traits.cluster_wide
-            if source and (name in FOR_GOOD or name.rpartition(" ")[2] in SHARED):
-                yield Finding(
-                    f"{name} would stay on the server of `shadow-database`, for its other databases as well",
-                    path=source.path,
-                    line=statement.line,
-                    column=statement.column,
-                    hint="nothing was executed; leave `shadow-database` out, and the server that the files are proved "
-                    "on is thrown away, or give `shadow-database: off`",
-                )
 
 
 def state_of(verdict: Verdict) -> StageState:

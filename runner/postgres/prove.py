@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from difflib import unified_diff
 
+from runner.core.difference import difference
 from runner.core.model import LedgerState, Migration, RunContext, StepResult
 from runner.core.naming import LEDGER_FILE
 from runner.errors import Finding, MigrationFailed
@@ -20,7 +20,6 @@ from runner.postgres.undo import undo
 from runner.postgres.watcher import Mutex, take_mutex
 
 ONE_BY_ONE = 10  # migrations; more are undone and compared together
-AROUND, LONGEST_DIFF = 2, 60  # lines
 NO_WAIT = timedelta()
 
 
@@ -122,8 +121,6 @@ def _compare(proof: Proof, group: Sequence[Undoable], expected: Sequence[str], m
         return
     versions = [pair.up.version for pair in group]
     which = f"migration {versions[0]}" if len(versions) == 1 else f"migrations {versions[0]} to {versions[-1]}"
-    lines = list(unified_diff(expected, found, "expected", "found", n=AROUND, lineterm=""))
-    more = len(lines) - LONGEST_DIFF
     raise MigrationFailed(
         Finding(
             message.format(which),
@@ -131,6 +128,6 @@ def _compare(proof: Proof, group: Sequence[Undoable], expected: Sequence[str], m
             line=1,
             hint="correct the down file, or take it out where the change cannot be undone: a dropped column comes back "
             "as the last one, and a value of an enum never goes",
-            diff=proof.scrub("\n".join(lines[:LONGEST_DIFF] + ([f"… and {more} more lines"] if more > 0 else []))),
+            diff=proof.scrub(difference(expected, found, "expected", "found")),
         )
     )

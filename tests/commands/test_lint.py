@@ -1,9 +1,7 @@
-"""What is looked at before anything runs: all the text that the ledger keeps, and what would stay on a server."""
+"""What is looked at before anything runs: all the text that the ledger keeps."""
 
 import pytest
 
-from runner.commands.stages import lasting
-from tests.builders import a_migration
 from tests.commands.conftest import CommandLine
 
 KEY = "-- AKIAIOSFODNN7ABCDEFG\n"
@@ -39,33 +37,3 @@ def test_a_password_in_a_check_can_be_excluded(db_migrate: CommandLine) -> None:
     db_migrate.write(_02_b="CREATE TABLE b ();", _02_b__check=PASSWORD)
     ran = db_migrate("--lint", "error", "--lint-exclude", "password-in-sql,secret", "--dry-run")
     assert ran.exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("sql", "name"),
-    [
-        ("ALTER SYSTEM SET work_mem = '1GB'", "ALTER SYSTEM"),
-        ("ALTER ROLE ada SET search_path = app", "ALTER ROLE"),
-        ("ALTER USER ada NOLOGIN", "ALTER ROLE"),
-        ("DROP ROLE IF EXISTS ada", "DROP ROLE"),
-        ("CREATE DATABASE other", "CREATE DATABASE"),
-        ("DROP DATABASE other", "DROP DATABASE"),
-        ("ALTER DATABASE app SET work_mem = '1GB'", "ALTER DATABASE"),
-        ("REVOKE CONNECT ON DATABASE app FROM PUBLIC", "REVOKE ON DATABASE"),
-        ("CREATE TABLESPACE fast LOCATION '/fast'", "CREATE TABLESPACE"),
-        ("ALTER TABLESPACE fast RENAME TO slow", "ALTER TABLESPACE"),
-    ],
-)
-def test_what_would_stay_on_the_server(sql: str, name: str) -> None:
-    (found,) = lasting([a_migration(1), a_migration(2, sql=f"SELECT 1;\n{sql};")])
-    assert found.place == "migrations/02_example.sql:2:1"
-    assert found.message == (f"{name} would stay on the server of `shadow-database`, for its other databases as well")
-    (in_check,) = lasting([a_migration(3, check="SELECT true; ALTER ROLE ada NOLOGIN")])
-    assert in_check.place == "migrations/03_example.check.sql:1:14"
-
-
-@pytest.mark.parametrize(
-    "sql", ["CREATE TABLE t ()", "CREATE ROLE ada", "GRANT ada TO eve", "COMMENT ON ROLE ada IS 'x'", "SELECT 1"]
-)
-def test_what_does_not(sql: str) -> None:
-    assert lasting([a_migration(sql=sql)]) == []

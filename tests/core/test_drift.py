@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.checksum import sql_digest
-from runner.core.drift import LONGEST_DIFF, WIDEST, judge_change
+from runner.core.difference import LONGEST, WIDEST
+from runner.core.drift import judge_change
 from runner.errors import Finding, Level
 from tests.builders import STEADY, a_migration_file, applied
 
@@ -124,13 +125,13 @@ def test_counts_the_lines_of_a_long_file_right(now: list[str], marks: list[str])
 
 def test_shows_so_many_lines_and_counts_the_rest() -> None:
     found = difference([f"-- {line}" for line in LINES[:200]], LINES[:200])
-    assert len(found) == LONGEST_DIFF + 1
+    assert len(found) == LONGEST + 1
     assert found[-1] == "… and 343 more lines"
 
 
 def test_does_not_compare_what_is_too_large() -> None:
     found = difference([f"SELECT {number};" for number in range(3000)], LINES[:2500])
-    assert found == ["2500 lines as applied, 3000 lines now, from line 1 on: too much to compare"]
+    assert found == ["2500 lines before, 3000 lines now, from line 1 on: too much to compare"]
 
 
 def test_cuts_lines_that_are_too_long() -> None:

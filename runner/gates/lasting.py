@@ -1,0 +1,32 @@
+"""On a server of somebody's the proof executes nothing that would stay there when its own database is gone."""
+
+from collections.abc import Iterator, Sequence
+
+from runner.core.model import Migration
+from runner.errors import Finding
+
+FOR_GOOD = frozenset({"ALTER SYSTEM", "ALTER ROLE", "DROP ROLE"})
+SHARED = frozenset({"DATABASE", "TABLESPACE"})
+
+
+def lasting(migrations: Sequence[Migration]) -> list[Finding]:
+    """The statements whose effects outlive a database of their own: what they change stays on the server, and can break
+    it for the other databases. For a server that is not ours, before anything runs there.
+    """
+    return [finding for migration in migrations for finding in _lasting(migration)]
+
+
+def _lasting(migration: Migration) -> Iterator[Finding]:
+    sources = [(migration.source, migration.statements), (migration.file.check, migration.checks)]
+    for source, statements in sources:
+        for statement in statements:
+            name = statement.traits.cluster_wide
+            if source and (name in FOR_GOOD or name.rpartition(" ")[2] in SHARED):
+                yield Finding(
+                    f"{name} would stay on the server of `shadow-database`, for its other databases as well",
+                    path=source.path,
+                    line=statement.line,
+                    column=statement.column,
+                    hint="nothing was executed; leave `shadow-database` out, and the server that the files are proved "
+                    "on is thrown away, or give `shadow-database: off`",
+                )
