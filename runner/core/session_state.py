@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from runner.core.model import Migration, Statement
 
 SET_CONFIG = re.compile(rb"SELECT\s+(?:pg_catalog\s*\.\s*)?set_config\s*\(", re.IGNORECASE)
+SETS_CONFIG = re.compile(rb"\bset_config\s*\(", re.IGNORECASE)
 BOUND = re.compile(
     rb"(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:LOCAL|GLOBAL)\s+)?TEMP(?:ORARY)?\b|PREPARE\s+(?!TRANSACTION\b)|DECLARE\b"
     rb"|LISTEN\b|LOAD\b)",
@@ -28,7 +29,9 @@ def lost_with_the_session(migration: Migration, done: int) -> Statement | None:
         if statement.end > end:
             return None
         in_a_block = statement.start not in tops or statement.traits.control is not None
-        if BOUND.match(statement.sql) or BOUND_ANYWHERE.search(statement.sql) or (in_a_block and _sets(statement)):
+        among_others = statement.count > 1 and SETS_CONFIG.search(statement.sql) is not None
+        hidden = among_others or (in_a_block and _sets(statement))  # a setting that is no step of its own
+        if hidden or BOUND.match(statement.sql) or BOUND_ANYWHERE.search(statement.sql):
             return statement
     return None
 

@@ -51,7 +51,7 @@ def prove(proof: Proof, migrations: Sequence[Migration], undoable: Sequence[Undo
     with proof.scratch.connect("worker") as worker, proof.scratch.connect("watcher") as watcher:
         mutex = take_mutex(watcher, proof.schema, wait=NO_WAIT, tell=lambda _: None)
         groups = _groups(undoable)
-        first = {group[0].up.version: number for number, group in enumerate(groups)}
+        first = {group[0].up.version for group in groups}
         before: list[tuple[str, ...]] = []
         batch: list[Migration] = []
         state = LedgerState.ABSENT

@@ -30,6 +30,8 @@ def undo(connection: Connection, ledger: Ledger, migration: Migration, *, timeou
                 connection.execute("RESET SESSION AUTHORIZATION; RESET ROLE")  # the ledger is written as who we are
                 ledger.record_undone(connection, result())
         else:
+            with usable(connection):
+                limit(connection, timeouts.of(migration), local=False)
             for step in migration.steps:
                 send(connection, migration.source, step)
                 done += step.count

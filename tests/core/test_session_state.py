@@ -3,6 +3,7 @@
 import pytest
 
 from runner.core.session_state import lost_with_the_session, settings_to_repeat
+from runner.core.statements import LARGE
 from tests.builders import a_migration
 
 
@@ -60,3 +61,14 @@ def test_other_finished_steps_are_not_run_again(sql: str) -> None:
 def test_what_ended_with_the_session_is_found_when_it_was_finished(sql: str) -> None:
     assert lost(f"SELECT 0;\n{sql};\nSELECT 1", 2) == 2
     assert lost(f"SELECT 0;\n{sql};\nSELECT 1", 1) is None
+
+
+def test_a_setting_that_was_sent_with_others_of_a_large_file_is_found() -> None:
+    row = "INSERT INTO t VALUES (1);\n"
+    rows = row * (LARGE // len(row) + 1)
+    migration = a_migration(
+        1, sql=f"-- migrate: no-transaction\nSELECT set_config('search_path', 'app', false);\n{rows}"
+    )
+    first = migration.steps[0]
+    assert first.count > 1
+    assert lost_with_the_session(migration, first.count) == first
