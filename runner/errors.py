@@ -42,6 +42,7 @@ class Finding:
     diff: str = ""  # unified: what the ledger has against what the file says
     rule: str = ""  # of the linter, or of ours: "ban-drop-column"
     url: str = ""  # the page about the rule
+    sqlstate: str = ""  # the server's code of the error: "55P03"
 
     @property
     def place(self) -> str:

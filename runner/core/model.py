@@ -239,6 +239,36 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Another session of the server, as far as our role may see it."""
+
+    pid: int
+    application: str = ""
+    role: str = ""
+    state: str = ""  # as in pg_stat_activity: "idle in transaction"
+    age: timedelta | None = None  # of its transaction
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """An attempt at a migration that was rolled back and made again."""
+
+    attempt: int  # the one that failed, from 1
+    why: str  # "waited 5.0 s for a lock"
+    pause: timedelta  # before the next one
+    in_the_way: tuple[Session, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementTime:
+    """How long a statement took, until its answer was there."""
+
+    line: int
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
     """What happened to one migration."""
 
@@ -247,6 +277,8 @@ class StepResult:
     statements_done: int = 0
     failure: Finding | None = None
     sure: bool = True  # False: the connection broke, and nobody knows of the step under way
+    slowest: tuple[StatementTime, ...] = ()  # of its statements, the longest first
+    retries: tuple[Retry, ...] = ()
 
     @property
     def completed(self) -> bool:
@@ -256,6 +288,24 @@ class StepResult:
     def half_done(self) -> bool:
         """Some of it stays, or may."""
         return not self.completed and not self.migration.transactional and (self.statements_done > 0 or not self.sure)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockHeld:
+    """A lock that blocks others, and how long the worker held it, as the watcher saw it."""
+
+    relation: str
+    mode: str  # as in pg_locks: "AccessExclusiveLock"
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What the watcher saw while the migrations ran."""
+
+    locks: tuple[LockHeld, ...] = ()  # the longest of each relation and mode, the longest first
+    largest_queue: int = 0  # sessions that waited behind the worker at once
+    longest_wait: timedelta = timedelta()  # of one of them
 
 
 class StageState(StrEnum):
@@ -325,6 +375,7 @@ class Report:
     verdicts: Sequence[Verdict] = ()
     steps: Sequence[StepResult] = ()
     rehearsed: Sequence[StepResult] = ()  # what was executed on a throw-away database
+    watched: Watched | None = None
     findings: Sequence[Finding] = ()
     table: Table | None = None  # what `status` and `history` show
     next_steps: Sequence[str] = ()  # what to do now, one sentence each

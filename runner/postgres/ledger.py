@@ -72,8 +72,9 @@ MARK_RUNNING: LiteralString = """
         statements_done = %(done)s, body = %(body)s
     WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s"""
 COUNT_DONE: LiteralString = """
-    UPDATE {schema}.schema_migrations SET statements_done = %s
-    WHERE version = %s AND status = 'running' AND run_id = %s"""
+    UPDATE {schema}.schema_migrations SET statements_done = %(done)s
+    WHERE version = %(version)s AND status = 'running' AND run_id = %(run_id)s
+      AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)"""
 RECORD_COMPLETED: LiteralString = """
     WITH recorded AS (
         INSERT INTO {schema}.schema_migrations
@@ -225,9 +226,12 @@ class Ledger:
             marked = connection.execute(self._sql(MARK_RUNNING), given)
         return marked.rowcount == 1
 
-    def count_done(self, connection: Connection, migration: Migration, done: int) -> bool:
-        """Keep how many statements of a migration outside of a transaction are done; False when it is not ours."""
-        cursor = connection.execute(self._sql(COUNT_DONE), [done, migration.version, self.context.run_id])
+    def count_done(self, connection: Connection, migration: Migration, done: int, *, mutex: int, holder: int) -> bool:
+        """Keep how many statements of a migration outside of a transaction are done; False when its row is not this
+        run's, or the backend `holder` no longer holds the mutex.
+        """
+        given = {"done": done, "version": migration.version, "run_id": self.context.run_id}
+        cursor = connection.execute(self._sql(COUNT_DONE), {**given, "mutex": mutex, "holder": holder})
         return cursor.rowcount == 1
 
     def record_completed(self, connection: Connection, step: StepResult, *, mutex: int, holder: int) -> bool:

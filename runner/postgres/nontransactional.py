@@ -67,7 +67,7 @@ def run_nontransactional(
             done, sure = position, True
             counted(done)
             with usable(mutex.connection):
-                ours = ledger.count_done(mutex.connection, migration, done)
+                ours = ledger.count_done(mutex.connection, migration, done, mutex=mutex.key, holder=mutex.holder)
             if not ours:
                 return result(_not_ours(migration))
         for statement in migration.checks:

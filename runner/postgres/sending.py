@@ -133,6 +133,7 @@ def _finding(error: psycopg.Error, source: SourceFile, statement: Statement | No
         frame=code_frame(source.data, line, column) if statement else "",
         hint="" if CANCELLED_BY_HAND in message else HINTS.get(error.sqlstate or "", ""),
         detail="\n".join(f"{name}: {_bounded(text)}" for name, text in said.items() if text),
+        sqlstate=error.sqlstate or "",
     )
 
 
