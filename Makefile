@@ -10,7 +10,7 @@ DEMO := $(VENV)/ready-to-run
 demo: $(DEMO) ## the example through the whole flow, on a throw-away PostgreSQL
 	$(BIN)/python -m runner demo
 
-test: $(READY) ## all tests; those of the container need a Docker engine
+test: $(READY) ## all tests; some need a Docker engine, some PgBouncer
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(READY) ## format, lint, types, action.yml

@@ -1,21 +1,54 @@
-"""Connections: how they are opened, and what is said when one cannot be."""
+"""Connections: how they are opened and settled, and what is said when one cannot be."""
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
+from typing import Any, LiteralString, TypeAlias
 
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, sql
 
 from runner.core.database_url import SHAPE_HINT, DatabaseUrl, shown
 from runner.errors import DatabaseUnusable, Finding, InputError
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
-CONNECT_TIMEOUT_S = 10
-OLDEST_WITH_IDLE_TIMEOUT = 140000  # as server_version_num
+OLDEST_TO_SETTLE = 140000  # as server_version_num; older ones lack some of the settings, and are refused anyway
+RETRY_PAUSE_S = 0.2
+
+# A server or network that died without a word is noticed within a minute; what the URL says counts more.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
+CLIENT_SIDE = {
+    "connect_timeout": 10,  # seconds
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+
+# What the defaults of server, database or role must not spoil for the runner's own statements, and what makes the
+# server notice that the runner died. Any role may set them, also where they have no effect, as with Unix sockets; but
+# servers that cannot look after their clients refuse to be told to. Behind a pooler, application_name and
+# client_encoding are those of its own connection after a DISCARD ALL.
+# https://www.postgresql.org/docs/current/runtime-config-connection.html
+SETTLE: LiteralString = """
+    SELECT pg_catalog.set_config(name, value, {local}) FROM (VALUES
+        ('application_name', {name}),
+        ('client_encoding', 'UTF8'),
+        ('standard_conforming_strings', 'on'),
+        ('statement_timeout', '1min'),
+        ('lock_timeout', '30s'),
+        ('idle_in_transaction_session_timeout', '1min'),
+        ('idle_session_timeout', '0'),
+        ('tcp_keepalives_idle', '30'),
+        ('tcp_keepalives_interval', '10'),
+        ('tcp_keepalives_count', '3'),
+        ('tcp_user_timeout', '30s'),
+        ('client_connection_check_interval', '2s')) AS setting (name, value)
+    WHERE name <> 'client_connection_check_interval' OR pg_catalog.version() LIKE '%linux%'"""
 
 # It logs what could not be undone on a dead connection, past everything that scrubs; we report it ourselves.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
@@ -33,17 +66,36 @@ HINTS = {
     ),
     r"starting up|shutting down|too many": "try again when the server is ready; a service wants a --health-cmd",
 }
+PASSING = re.compile(  # as while a server restarts or a network is cut
+    r"starting up|shutting down|in recovery mode|not yet accepting|too many|remaining connection slots"
+    r"|Connection refused|Connection reset|closed the connection|terminating connection|No such file"
+    r"|timeout|No route|Network is unreachable|could not translate|Name or service|name resolution"
+    r"|cannot connect to server|server login|query_wait_timeout"  # PgBouncer's words
+)
+SHARED = Finding(
+    "the database is behind a pooler in transaction or statement mode, where the lock of a session protects nothing",
+    hint="give the URL of the server itself, or of a pool in session mode",
+)
 
 
-def connect(url: DatabaseUrl, *, application_name: str) -> Connection:
-    """Open a connection in autocommit. Raises DatabaseUnusable with what to look at, InputError for a wrong URL."""
+class NotReady(DatabaseUnusable):
+    """The server cannot be reached now, for a reason that may pass."""
+
+
+def connect(url: DatabaseUrl, *, application_name: str, settled: bool = True) -> Connection:
+    """Open a connection in autocommit. Unless it is to be `settled`, nothing is sent once it is there.
+
+    Raises DatabaseUnusable with what to look at, NotReady when that may pass, InputError for a wrong URL.
+    """
     try:
-        given = conninfo.conninfo_to_dict(url.value)
-        timeout = given.get("connect_timeout") or CONNECT_TIMEOUT_S
-        whole = conninfo.make_conninfo(
-            url.value, application_name=application_name, connect_timeout=timeout, client_encoding="utf8"
-        )
-        return _settled(psycopg.connect(whole, autocommit=True, prepare_threshold=None))
+        with ExitStack() as stack:
+            parameters = _parameters(url, application_name)
+            connection = psycopg.connect(parameters, autocommit=True, prepare_threshold=None)
+            stack.enter_context(closing(connection))
+            if settled:
+                settle(connection)
+            stack.pop_all()
+            return connection
     except (psycopg.ProgrammingError, UnicodeError) as error:
         parameter = re.match(
             r"invalid (?:URI query parameter|connection option|integer value .* for connection option):? ?\"(\w+)\"",
@@ -55,24 +107,56 @@ def connect(url: DatabaseUrl, *, application_name: str) -> Connection:
     except psycopg.Error as error:
         message = " ".join(str(error).removeprefix("connection failed: ").split())
         hint = next((hint for pattern, hint in HINTS.items() if re.search(pattern, message)), "")
-        raise DatabaseUnusable(Finding(f"cannot connect to {shown(url)}: {message}", hint=hint)) from None
+        kind = NotReady if PASSING.search(message) else DatabaseUnusable
+        raise kind(Finding(f"cannot connect to {shown(url)}: {message}", hint=hint)) from None
 
 
-def _settled(connection: Connection) -> Connection:
-    """With settings that the defaults of server, database or role must not spoil for the runner's own statements."""
-    if connection.info.server_version >= OLDEST_WITH_IDLE_TIMEOUT:
-        connection.execute(
-            "SET idle_session_timeout = 0; SET statement_timeout = '1min'; SET lock_timeout = '30s'; "
-            "SET idle_in_transaction_session_timeout = '1min'; SET standard_conforming_strings = on"
-        )
-    return connection
+def _parameters(url: DatabaseUrl, application_name: str) -> str:
+    """The URL with what it leaves to us. All of it passes a pooler, which refuses parameters that it cannot track."""
+    given = conninfo.conninfo_to_dict(url.value)
+    ours = {name: value for name, value in CLIENT_SIDE.items() if not given.get(name)}
+    return conninfo.make_conninfo(url.value, application_name=application_name, client_encoding="utf8", **ours)
+
+
+def reconnect(open_connection: Callable[[], Connection], *, patience: timedelta) -> Connection:
+    """Open a connection anew, as after a restart of the server: tries again for as long as `patience` while the server
+    is not ready. Raises the last DatabaseUnusable, and at once one that will not pass.
+    """
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            return open_connection()
+        except NotReady:
+            if time.monotonic() + RETRY_PAUSE_S > deadline:
+                raise
+            time.sleep(RETRY_PAUSE_S)
+
+
+def settle(connection: Connection, *, local: bool = False) -> None:
+    """Make the settings of the runner's own statements, as `settling` says. Raises psycopg.Error."""
+    connection.execute(settling(connection, local=local))
+
+
+def settling(connection: Connection, *, local: bool = False) -> bytes:
+    """One statement that makes the settings of the runner's own statements: for the session, or with `local` for the
+    transaction only, which leaves nothing behind at a pooler.
+
+    In a pipeline a BEGIN behind it takes it into its transaction, unless a COMMIT or a sync is in between: the settings
+    would be rolled back with that, and a SET TRANSACTION come too late.
+    """
+    if connection.info.server_version < OLDEST_TO_SETTLE:
+        return b"SELECT"
+    name = connection.info.get_parameters().get("application_name", "")
+    return sql.SQL(SETTLE).format(name=sql.Literal(name), local=sql.Literal(local)).as_bytes(connection)
 
 
 def reset(connection: Connection) -> None:
-    """Forget what a migration set for its session. The mutex is not touched: it lives in another session."""
-    with usable(connection):
+    """Forget what a migration set for its session, in one round trip. The mutex is not touched: it lives in another
+    session. Raises DatabaseUnusable.
+    """
+    with usable(connection), connection.pipeline():
         connection.execute("DISCARD ALL")
-        _settled(connection)
+        settle(connection)
 
 
 @contextmanager
@@ -83,7 +167,9 @@ def usable(connection: Connection) -> Iterator[None]:
     except psycopg.Error as error:
         said = error.diag.message_primary or " ".join(str(error).split())
         code = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-        if connection.closed:
+        if "statement pooling mode" in said:  # PgBouncer's word on BEGIN
+            finding = SHARED
+        elif connection.closed:
             finding = Finding(f"the connection to the database was lost: {said}{code}")
         elif isinstance(error, psycopg.errors.InsufficientPrivilege):
             finding = Finding(f"a right is missing: {said}{code}", hint="grant it, or run as the ledger's owner")

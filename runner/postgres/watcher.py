@@ -3,19 +3,22 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from psycopg import sql
 
 from runner.core.durations import in_words
-from runner.errors import Finding, MutexHeld
-from runner.postgres.session import Connection, usable
+from runner.errors import DatabaseUnusable, Finding, Level, MutexHeld
+from runner.postgres.pooler import backend_pid, direct
+from runner.postgres.session import SHARED, Connection, usable
 
 POLL = timedelta(milliseconds=250)
 REMIND = timedelta(seconds=10)
+TRIES_TO_UNLOCK = 10
 
-TRY = "SELECT pg_try_advisory_lock(%s)"
+TRY = "SELECT pg_try_advisory_lock(%s), pg_backend_pid()"
+UNLOCK = "SELECT pg_advisory_unlock(%s), pg_backend_pid()"
 # The key of a row of pg_locks that is an advisory lock held in this database, as pg_try_advisory_lock(bigint) takes it:
 # https://www.postgresql.org/docs/current/view-pg-locks.html
 HELD_KEY = sql.SQL("""
@@ -43,12 +46,14 @@ def mutex_key(schema: str) -> int:
 
 def take_mutex(connection: Connection, schema: str, *, wait: timedelta, tell: Callable[[str], None]) -> Mutex:
     """Take the mutex; it is held until the connection ends. Polls, as a waiting lock request would hold a snapshot
-    and block CREATE INDEX CONCURRENTLY. Raises MutexHeld after `wait`, naming the holder.
+    and block CREATE INDEX CONCURRENTLY. Raises MutexHeld after `wait`, naming the holder, and DatabaseUnusable when the
+    connection turns out to have no session of its own.
     """
     key = mutex_key(schema)
     started = time.monotonic()
     told_at = None
-    while not _try(connection, key):
+    taken, backend = _ask(connection, TRY, key)
+    while not taken:
         waited = timedelta(seconds=time.monotonic() - started)
         if waited >= wait:
             raise MutexHeld(
@@ -61,12 +66,40 @@ def take_mutex(connection: Connection, schema: str, *, wait: timedelta, tell: Ca
             told_at = waited
             tell(f"waiting for another run: {_holder(connection, key)}")
         time.sleep(min(POLL, wait - waited) / timedelta(seconds=1))
-    return Mutex(key=key, holder=connection.info.backend_pid, connection=connection)
+        taken, backend = _ask(connection, TRY, key)
+    mutex = Mutex(key=key, holder=backend, connection=connection)
+    if not direct(connection, backend) and backend_pid(connection) != backend:
+        raise DatabaseUnusable(_undone(mutex))
+    return mutex
 
 
-def _try(connection: Connection, key: int) -> bool:
+def _undone(mutex: Mutex) -> Finding:
+    """What to say of a connection whose session changed, once the lock is found again and given back."""
+    for _ in range(TRIES_TO_UNLOCK):
+        unlocked, _ = _ask(mutex.connection, UNLOCK, mutex.key)
+        if unlocked:
+            return SHARED
+    return replace(SHARED, detail=f"the server's process {mutex.holder} may still hold the lock: end it")
+
+
+def release_mutex(mutex: Mutex) -> Finding | None:
+    """Give the mutex back before its connection is closed. Needed only behind a pooler, which keeps the server's
+    session for others and may not clean it; elsewhere nothing is sent. Returns a warning when it was no longer held.
+    """
+    if direct(mutex.connection, mutex.holder) or _ask(mutex.connection, UNLOCK, mutex.key) == (True, mutex.holder):
+        return None
+    return Finding(
+        "the mutex was lost while this run held it",
+        level=Level.WARNING,
+        hint="something between runner and server changed the session: give the URL of the server itself",
+    )
+
+
+def _ask(connection: Connection, query: str, key: int) -> tuple[bool, int]:
+    """Whether it was taken or given back, and the server's process that says so."""
     with usable(connection):
-        return connection.execute(TRY, [key]).fetchone() == (True,)
+        row = connection.execute(query.encode(), [key]).fetchone()
+    return row or (False, 0)
 
 
 def _holder(connection: Connection, key: int) -> str:
