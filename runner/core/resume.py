@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from runner.core.certainty import Certainty, certainty
 from runner.core.headers import parse_headers
 from runner.core.headline import counted
 from runner.core.model import Applied, Migration, SourceFile, Statement, Status
@@ -11,17 +12,18 @@ from runner.core.transaction import shape
 from runner.errors import Finding
 
 LOOK = "see docs/migrations.md#outside-of-a-transaction"
+NOBODY_KNOWS = frozenset({Certainty.UNKNOWN, Certainty.IN_PARTS})
 
 
 def resumption(migration: Migration, row: Applied | None, schema: str, body: str | None = None) -> int | Finding:
-    """How many of its statements are done, as far as that is known; or why that cannot be told. Asked while nobody
-    else can be running it. `body` is the text of which they were the first, where the ledger kept it.
+    """How many of its statements are done; or why that cannot be told. Of the one behind them the catalog may have to
+    be asked, which is not done here. Asked while nobody else can be running it. `body` is the text of which they were
+    the first, where the ledger kept it.
     """
     if row is None or row.transactional is not False:
         return 0
     done = row.statements_done or 0
     path, version = migration.source.path, migration.version
-    ledger = '"' + schema.replace('"', '""') + '".schema_migrations'
     running = row.status == Status.RUNNING
     edited = row.checksum != migration.file.checksum
     if (done or running) and edited and not _begins_alike(migration, body, done, running=running):
@@ -30,7 +32,7 @@ def resumption(migration: Migration, row: Applied | None, schema: str, body: str
             path=path,
             line=1,
             hint="restore those; what comes behind them may be mended. Or undo by hand what they did, and tell the "
-            f"ledger: UPDATE {ledger} {_set(0, row)} ({LOOK})",
+            f"ledger: {settled(schema, row.version, 0)} ({LOOK})",
         )
     if done and migration.transactional:
         return Finding(
@@ -45,51 +47,57 @@ def resumption(migration: Migration, row: Applied | None, schema: str, body: str
             path=path,
             line=lost.line,
             hint="undo by hand what the finished statements did, and tell the ledger: "
-            f"UPDATE {ledger} {_set(0, row)}; it then runs from its beginning ({LOOK})",
+            f"{settled(schema, row.version, 0)}; it then runs from its beginning ({LOOK})",
         )
-    if running and done < migration.statement_count:
-        step, behind = _step_behind(migration, done)
+    step, behind = _step_behind(migration.steps, done)
+    if running and step and certainty(migration.statements, step) in NOBODY_KNOWS:
         return Finding(
             f"an earlier run of migration {version} ended in the middle of a statement outside of a transaction",
             path=path,
             line=step.line,
             hint=f"look whether {_what(step)} did its work. Then tell the ledger, with {behind} if it "
-            f"did and {done} if it did not: UPDATE {ledger} {_set(done, row)}; and run again ({LOOK})",
+            f"did and {done} if it did not: {settled(schema, row.version, done)}; and run again ({LOOK})",
         )
     return done
 
 
+def settled(schema: str, version: str, done: int) -> str:
+    """The SQL that tells the ledger of this schema how many statements of a migration are done."""
+    row = f"SET status = 'failed', statements_done = {done} WHERE version = '{version}'"
+    return 'UPDATE "{}".schema_migrations {}'.format(schema.replace('"', '""'), row)
+
+
 def _begins_alike(migration: Migration, body: str | None, done: int, *, running: bool) -> bool:
-    """Whether the file still begins with the statements that are done, and with the one that was under way."""
+    """Whether the file still begins with the statements that are done, and with the one that may be."""
     if body is None:
         return False
     before = SourceFile(path=migration.source.path, data=body.encode())
     headers, _ = parse_headers(before)
-    steps, _, _ = shape(before, read_statements(before, [], []), headers, own_transactions=True)
-    return _beginning(steps, done, running=running) == _beginning(migration.steps, done, running=running)
+    statements = read_statements(before, [], [])
+    steps, _, _ = shape(before, statements, headers, own_transactions=True)
+    step, behind = _step_behind(steps, done)
+    if running and step and certainty(statements, step) in {*NOBODY_KNOWS, Certainty.IN_THE_CATALOG}:
+        done = behind
+    return _beginning(steps, done) == _beginning(migration.steps, done)
 
 
-def _beginning(steps: Sequence[Statement], done: int, *, running: bool) -> list[bytes]:
+def _beginning(steps: Sequence[Statement], done: int) -> list[bytes]:
     position, texts = 0, []
     for step in steps:
-        if position < done or (position == done and running):
+        if position < done:
             texts.append(step.sql)
         position += step.count
     return texts
 
 
-def _set(done: int, row: Applied) -> str:
-    return f"SET status = 'failed', statements_done = {done} WHERE version = '{row.version}'"
-
-
-def _step_behind(migration: Migration, done: int) -> tuple[Statement, int]:
-    """The first step that is not known to be done, and how many statements are when it is."""
+def _step_behind(steps: Sequence[Statement], done: int) -> tuple[Statement | None, int]:
+    """The first step that is not known to be done, and how many statements are when it is; None behind the last."""
     position = 0
-    for step in migration.steps:
+    for step in steps:
         position += step.count
         if position > done:
-            break
-    return step, position
+            return step, position
+    return None, position
 
 
 def _what(step: Statement) -> str:

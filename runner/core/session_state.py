@@ -16,7 +16,9 @@ BOUND_ANYWHERE = re.compile(rb"\bINTO\s+TEMP(?:ORARY)?\b|\bpg_temp\s*\.|\bpg_(?:
 
 
 def settings_to_repeat(migration: Migration, done: int) -> list[Statement]:
-    """The finished steps that only set something for the session, such as `SET search_path` or `SET ROLE`."""
+    """The finished steps that only set something for the session, such as `SET search_path` or `SET ROLE`, or take such
+    settings back.
+    """
     return [step for step in _finished(migration, done) if _sets(step)]
 
 
@@ -50,6 +52,8 @@ def _up_to(steps: Sequence[Statement], done: int) -> Iterator[Statement]:
 
 
 def _sets(statement: Statement) -> bool:
+    if statement.traits.kind == "discard_stmt":
+        return statement.traits.no_transaction == "DISCARD ALL"
     if statement.traits.kind == "variable_set_stmt":
         return not statement.traits.only_in_transaction
     return statement.count == 1 and SET_CONFIG.match(statement.sql) is not None

@@ -1,31 +1,23 @@
-"""One migration outside of a transaction: step by step, each finished one counted in the ledger.
+"""One migration outside of a transaction: step by step, each finished one counted in the ledger."""
 
-The watcher's connection counts: it holds the mutex as long as it lives, and no SET ROLE of the file reaches it.
-"""
-
-import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import accumulate
 
-import psycopg
-from psycopg import sql
-
-from runner.core.durations import milliseconds
-from runner.core.frame import code_frame
+from runner.core.certainty import Certainty, certainty
+from runner.core.course import AGAIN
 from runner.core.model import Migration, Statement, StepResult
 from runner.core.session_state import settings_to_repeat
 from runner.errors import DatabaseUnusable, Finding, MigrationFailed
-from runner.postgres.indexes import invalid_indexes, made_invalid
+from runner.postgres.checking import check
 from runner.postgres.ledger import Ledger
-from runner.postgres.sending import Timeouts, check, limit, send
-from runner.postgres.session import Connection, reset, usable
+from runner.postgres.recovery import recover
+from runner.postgres.sending import Timeouts, limit, send
+from runner.postgres.session import Connection, usable
+from runner.postgres.step import Steps
 from runner.postgres.watcher import Mutex
-
-LOCK_TIMEOUT = "SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout'"  # in milliseconds
-CONTROLS = re.compile(rb"\b(?:COMMIT|ROLLBACK|CALL|EXECUTE)\b", re.IGNORECASE)
 
 
 def run_nontransactional(
@@ -36,40 +28,65 @@ def run_nontransactional(
     mutex: Mutex,
     timeouts: Timeouts,
     done: int,
+    again: bool,
     counted: Callable[[int], None],
+    tell: Callable[[str], None],
+    failed: bool = False,
 ) -> StepResult:
-    """Run the steps of a migration behind the first `done`, and write its rows; `counted` is told how many are done. A
-    failure is in the result, not yet recorded; what was finished before it stays. Raises Cancelled, and then nobody
-    knows of the step under way.
+    """Run the steps of a migration behind the first `done`, and write its rows; `counted` is told how many are done,
+    `tell` in a line what was found and mended. A failure is in the result, not yet recorded; what was finished before
+    it stays. Raises Cancelled.
+
+    `again`: an attempt at the step behind `done` may have been made before; `failed`: which is known to have ended in
+    an error. After a lost connection, or a Cancelled, the ledger may have counted one more.
     """
-    started, position = time.monotonic(), 0
+    started, limits = time.monotonic(), timeouts.of(migration)
+    waiting = _behind(migration, done)
+    open_question = again and not failed  # whether an earlier attempt did the first of them
+    way = certainty(migration.statements, waiting[0][0]) if open_question and waiting else Certainty.COUNTED
+
+    def finished(number: int) -> None:
+        nonlocal done, way
+        done, way = number, Certainty.COUNTED
+        counted(done)
+
+    def count(on: Connection, number: int) -> None:
+        with usable(on):
+            ours = ledger.count_done(on, migration, number, mutex=mutex.key, holder=mutex.holder)
+        if not ours:
+            raise MigrationFailed(_not_ours(migration))
+
+    steps = Steps(
+        connection=connection,
+        watcher=mutex.connection,
+        migration=migration,
+        schema=ledger.schema,
+        lock_timeout=limits.lock,
+        finished=finished,
+        count=count,
+        tell=tell,
+    )
 
     def result(failure: Finding | None = None, *, sure: bool = True) -> StepResult:
-        duration = timedelta(seconds=time.monotonic() - started)
-        return StepResult(migration=migration, duration=duration, statements_done=done, failure=failure, sure=sure)
+        return StepResult(
+            migration=migration,
+            duration=timedelta(seconds=time.monotonic() - started),
+            statements_done=done,
+            failure=failure,
+            sure=sure,
+            slowest=steps.slowest.times(),
+        )
 
-    limits = timeouts.of(migration)
-    sure = True
     try:
         with usable(connection):
             limit(connection, limits, local=False)  # once: what the file itself sets counts from there on
         for step in settings_to_repeat(migration, done):
             send(connection, migration.source, step)
-        for step in migration.steps:
-            position += step.count
-            if position <= done:
-                continue
-            sure = not _may_commit(step)
-            if step.traits.concurrent:
-                _send_concurrent(connection, migration, step, ours=limits.lock)
-            else:
-                send(connection, migration.source, step)
-            done, sure = position, True
-            counted(done)
-            with usable(mutex.connection):
-                ours = ledger.count_done(mutex.connection, migration, done, mutex=mutex.key, holder=mutex.holder)
-            if not ours:
-                return result(_not_ours(migration))
+        for step, position in waiting:
+            way = certainty(migration.statements, step)
+            course = steps.course(step, failed=failed) if again else AGAIN
+            again, open_question = False, False
+            steps.run(step, position, course)
         for statement in migration.checks:
             check(connection, migration, statement)
         with usable(mutex.connection):
@@ -77,58 +94,27 @@ def run_nontransactional(
     except (MigrationFailed, DatabaseUnusable) as error:
         failure = error.findings[0]
         failure = failure if failure.path else replace(failure, path=migration.source.path)
-        return result(failure, sure=sure and not connection.closed)
+        return result(failure, sure=_sure(way, open_question=open_question or connection.closed))
     finally:
-        _leave(connection)
+        recover(connection)
     return result(None if recorded else _not_ours(migration))
 
 
-def _may_commit(step: Statement) -> bool:
-    """Whether a part of it may stay when it fails: a procedure and a DO block may commit on the way."""
-    match step.traits.kind:
-        case "do_stmt":
-            return CONTROLS.search(step.sql) is not None
-        case kind:
-            return kind in {"call_stmt", ""}
+def _behind(migration: Migration, done: int) -> list[tuple[Statement, int]]:
+    """The steps behind the first `done` statements, each with how many are done after it."""
+    positions = accumulate(step.count for step in migration.steps)
+    return [(step, position) for step, position in zip(migration.steps, positions, strict=True) if position > done]
 
 
-def _send_concurrent(connection: Connection, migration: Migration, step: Statement, *, ours: timedelta) -> None:
-    """Without a lock timeout, unless the file has set one: it waits for old transactions by design. An index that it
-    leaves invalid is a failure, with IF NOT EXISTS as well.
-    """
-    before = invalid_indexes(connection)
-    with usable(connection):
-        [now] = connection.execute(LOCK_TIMEOUT).fetchone() or [None]
-        lifted = now == milliseconds(ours)
-        if lifted:
-            connection.execute("SET lock_timeout = 0")
-    send(connection, migration.source, step)
-    if step.traits.kind in {"index_stmt", "reindex_stmt"} and (
-        invalid := made_invalid(connection, before, step.traits.creates)
-    ):
-        raise MigrationFailed(_invalid(migration, step, invalid))
-    if lifted:
-        with usable(connection):
-            connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(now)))
-
-
-def _invalid(migration: Migration, step: Statement, names: list[str]) -> Finding:
-    return Finding(
-        f"this statement leaves {', '.join(names)} as an invalid index, which no query uses",
-        path=migration.source.path,
-        line=step.line,
-        column=step.column,
-        hint=f"mend what kept it from being built, then DROP INDEX CONCURRENTLY {names[0]}; and run again",
-        frame=code_frame(migration.source.data, step.line, step.column),
-    )
-
-
-def _leave(connection: Connection) -> None:
-    """End a block that failed halfway, and forget what the file set for its session."""
-    if not connection.closed:
-        with suppress(psycopg.Error, DatabaseUnusable):  # what is broken shows when it is used next
-            connection.rollback()
-            reset(connection)
+def _sure(way: Certainty, *, open_question: bool) -> bool:
+    """Whether it is known what a step has left when its run fails; `open_question`: it may have been done unheard."""
+    match way:
+        case Certainty.COUNTED | Certainty.REPEATABLE:
+            return True
+        case Certainty.IN_THE_CATALOG | Certainty.UNKNOWN:
+            return not open_question
+        case Certainty.IN_PARTS:
+            return False
 
 
 def _not_ours(migration: Migration) -> Finding:

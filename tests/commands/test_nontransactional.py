@@ -3,11 +3,16 @@
 import re
 import signal
 
+import psycopg
 import pytest
 
 from tests.commands.conftest import CommandLine, Ran
-from tests.commands.processes import END_SLEEP, SLEEPING, running, wait_until
+from tests.commands.processes import running, wait_until
 from tests.conftest import Database
+
+# By what it waits for: the text of a file also stands in the statement that writes it to the ledger.
+SLEEPING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+END_SLEEP = SLEEPING.replace("pid", "pg_terminate_backend(pid)", 1)
 
 INDEXED = """\
 CREATE TABLE users (id int, email text);
@@ -97,9 +102,12 @@ def settled(ran: Ran, *, done: bool) -> str:
     return re.sub(r"statements_done = \d+", f"statements_done = {match[1 if done else 2]}", match[3])
 
 
+COMMITS_AND_SLEEPS = "DO $$ BEGIN COMMIT; PERFORM pg_sleep(30); END $$;"
+
+
 @pytest.mark.parametrize("done", [True, False])
 def test_after_a_killed_run_nobody_guesses(db_migrate: CommandLine, database: Database, *, done: bool) -> None:
-    db_migrate.write(_01_x="-- migrate: no-transaction\nCREATE TABLE a ();\nSELECT pg_sleep(30);\nCREATE TABLE c ();")
+    db_migrate.write(_01_x=f"-- migrate: no-transaction\nCREATE TABLE a ();\n{COMMITS_AND_SLEEPS}\nCREATE TABLE c ();")
     with running(db_migrate) as process:
         wait_until(database, SLEEPING)
         process.kill()
@@ -112,25 +120,33 @@ def test_after_a_killed_run_nobody_guesses(db_migrate: CommandLine, database: Da
     database.query(settled(refused, done=done))
     ran = db_migrate("--statement-timeout", "100ms")
     assert ran.exit_code == (0 if done else 1), ran.log
-    assert row(database) == (("completed", False, 3, 3) if done else ("failed", False, 1, 3))
+    assert row(database) == (("completed", False, 3, 3) if done else ("running", False, 1, 3))
     assert ("c" in database.tables()) is done
 
 
-def test_a_lost_connection_leaves_it_open_whether_the_step_was_done(
-    db_migrate: CommandLine, database: Database
+@pytest.mark.parametrize(
+    ("step", "known"), [("SELECT pg_sleep(30);", True), (COMMITS_AND_SLEEPS, False)], ids=["counted", "in parts"]
+)
+def test_a_lost_connection_leaves_it_open_what_a_step_did_that_may_commit_on_the_way(
+    db_migrate: CommandLine, database: Database, step: str, *, known: bool
 ) -> None:
-    db_migrate.write(_01_x="-- migrate: no-transaction\nCREATE TABLE a ();\nSELECT pg_sleep(30);")
+    db_migrate.write(_01_x=f"-- migrate: no-transaction\nCREATE TABLE a ();\n{step}")
     with running(db_migrate) as process:
         wait_until(database, SLEEPING)
         database.query(END_SLEEP)
         log, _ = process.communicate(timeout=20)
     assert process.returncode == 1, log
-    assert "of the one behind them nobody knows" in log
-    assert row(database) == ("running", False, 1, 2)
+    assert ("of the one behind them nobody knows" in log) is not known
+    assert row(database) == ("failed" if known else "running", False, 1, 2)
 
 
-def test_cancelling_leaves_it_open_whether_the_step_was_done(db_migrate: CommandLine, database: Database) -> None:
-    db_migrate.write(_01_x="-- migrate: no-transaction\nCREATE TABLE a ();\nSELECT pg_sleep(30);")
+@pytest.mark.parametrize(
+    ("step", "exit_code"), [("SELECT pg_sleep(30);", 0), (COMMITS_AND_SLEEPS, 3)], ids=["counted", "in parts"]
+)
+def test_a_cancelled_run_goes_on_unless_a_step_may_have_committed_on_the_way(
+    db_migrate: CommandLine, database: Database, step: str, exit_code: int
+) -> None:
+    db_migrate.write(_01_x=f"-- migrate: no-transaction\nCREATE TABLE a ();\n{step}")
     with running(db_migrate) as process:
         wait_until(database, SLEEPING)
         process.send_signal(signal.SIGTERM)
@@ -138,7 +154,10 @@ def test_cancelling_leaves_it_open_whether_the_step_was_done(db_migrate: Command
     assert process.returncode == 143, log
     assert "1 of 2 statements done, they stay" in log
     assert database.query(SLEEPING) == []
-    assert row(database) == ("running", False, 1, 2)
+    if exit_code == 0:
+        db_migrate.write(_01_x="-- migrate: no-transaction\nCREATE TABLE a ();\nSELECT 1;")
+    ran = db_migrate()
+    assert ran.exit_code == exit_code, ran.log
 
 
 def test_what_a_file_sets_for_its_session_reaches_neither_the_ledger_nor_the_next_file(
@@ -288,23 +307,64 @@ def test_timeouts_that_the_file_sets_are_left_alone(db_migrate: CommandLine, dat
 
 
 @pytest.mark.parametrize("unless", ["", "IF NOT EXISTS "])
-def test_an_invalid_index_is_never_taken_for_a_finished_one(
+def test_an_invalid_index_of_an_attempt_that_failed_is_built_anew(
     db_migrate: CommandLine, database: Database, unless: str
 ) -> None:
     database.query('CREATE SCHEMA "My App"; CREATE TABLE "My App".u (email text)')
     database.query("""INSERT INTO "My App".u VALUES ('a'), ('a')""")
     db_migrate.write(_01_x=f'CREATE UNIQUE INDEX CONCURRENTLY {unless}"U e" ON "My App".u (email);')
+    assert "could not create unique index" in db_migrate().log
     ran = db_migrate()
-    assert ran.exit_code == 1
     assert "could not create unique index" in ran.log
+    assert row(database) == ("failed", False, 0, 1)
+    assert """dropped the invalid index "My App"."U e", which an earlier attempt left""" in ran.log
+    assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 1
+    database.query("""TRUNCATE "My App".u""")
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert database.query("SELECT indisvalid FROM pg_index WHERE indrelid = '\"My App\".u'::regclass") == [(True,)]
+
+
+@pytest.mark.parametrize("concurrently", ["CONCURRENTLY ", ""])
+def test_an_invalid_index_that_was_there_before_is_neither_taken_for_a_finished_one_nor_dropped(
+    db_migrate: CommandLine, database: Database, concurrently: str
+) -> None:
+    database.query("CREATE TABLE t (a int)")
+    leave_an_invalid_index(database)
+    was = database.value("SELECT 't_idx'::regclass::oid")
+    db_migrate.write(
+        _01_x=f"-- migrate: no-transaction\nCREATE UNIQUE INDEX {concurrently}IF NOT EXISTS t_idx ON t (a);"
+    )
     ran = db_migrate()
     assert ran.exit_code == 1
+    assert "01_x.sql:2:1: this statement leaves t_idx as an invalid index" in ran.log
+    assert "DROP INDEX CONCURRENTLY t_idx;" in ran.log
     assert row(database) == ("failed", False, 0, 1)
-    if unless:
-        assert """01_x.sql:1:1: this statement leaves "My App"."U e" as an invalid index""" in ran.log
-        assert """DROP INDEX CONCURRENTLY "My App"."U e";""" in ran.log
-    database.query("""DROP INDEX "My App"."U e"; TRUNCATE "My App".u""")
-    assert db_migrate().exit_code == 0
+    assert database.value("SELECT 't_idx'::regclass::oid") == was
+
+
+def test_an_invalid_index_of_a_step_that_was_not_reached_before_is_not_dropped(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    database.query("CREATE TABLE t (a int); CREATE TABLE ready (id int)")
+    leave_an_invalid_index(database)
+    db_migrate.write(
+        _01_x="-- migrate: no-transaction\nSELECT 1 / count(*) FROM ready;\nCREATE INDEX CONCURRENTLY t_idx ON t (a);"
+    )
+    assert "division by zero" in db_migrate().log
+    database.query("INSERT INTO ready VALUES (1)")
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert '01_x.sql:3:1: relation "t_idx" already exists' in ran.log
+    assert row(database) == ("failed", False, 1, 2)
+
+
+def leave_an_invalid_index(database: Database) -> None:
+    """The index t_idx on t (a)."""
+    database.query("INSERT INTO t VALUES (1), (1)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        database.query("CREATE UNIQUE INDEX CONCURRENTLY t_idx ON t (a)")
+    database.query("TRUNCATE t")
 
 
 @pytest.mark.parametrize(
@@ -348,3 +408,146 @@ def test_an_added_value_used_inside_of_one_transaction_is_the_servers_to_refuse(
     assert ran.exit_code == 1
     assert "SQLSTATE 55P04" in ran.log
     assert "use it in a migration of its own" in ran.log
+
+
+FILE_ROLES = {
+    "role": "SET ROLE nobody",
+    "session": "SET SESSION AUTHORIZATION nobody",
+    "both": "SET SESSION AUTHORIZATION postgres;\nSET ROLE nobody",
+    "from within a block": "BEGIN; SET ROLE nobody; COMMIT",
+}
+
+
+@pytest.mark.parametrize("become", FILE_ROLES.values(), ids=FILE_ROLES)
+def test_each_step_runs_as_the_role_that_the_file_takes_on_and_is_counted_as_ours(
+    db_migrate: CommandLine, database: Database, become: str
+) -> None:
+    database.query("CREATE TABLE seen (who text, path text); GRANT ALL ON seen TO nobody; CREATE SCHEMA app")
+    look = "INSERT INTO public.seen SELECT current_user, current_setting('search_path')"
+    db_migrate.write(
+        _01_x=f"-- migrate: no-transaction\nSET search_path = app;\n{become};\n{look};\nBEGIN; {look}; COMMIT;\n"
+        f"VACUUM public.seen;\n{look};\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET search_path;\n{look};"
+    )
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert database.query("SELECT * FROM seen") == [*[("nobody", "app")] * 3, ("postgres", '"$user", public')]
+
+
+def test_the_ledger_is_written_as_the_role_that_the_session_began_with(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    database.query("GRANT CREATE, USAGE ON SCHEMA public TO pg_monitor")
+    database.query("GRANT pg_monitor TO nobody WITH INHERIT FALSE")
+    database.query(f"ALTER ROLE nobody IN DATABASE {database.name} SET role = pg_monitor")
+    db_migrate.write(_01_x="-- migrate: no-transaction\nSET ROLE nobody;\nSELECT 1;\nVACUUM;\nBEGIN; SELECT 2; END;")
+    try:
+        ran = db_migrate(DATABASE_URL=database.as_role("nobody"))
+    finally:
+        database.query("REVOKE pg_monitor FROM nobody")
+    assert ran.exit_code == 0, ran.log
+    assert row(database) == ("completed", False, 4, 4)
+    assert database.value("SELECT tableowner FROM pg_tables WHERE tablename = 'schema_migrations'") == "pg_monitor"
+
+
+def test_a_limit_that_the_file_sets_is_not_one_of_the_ledger(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(_01_first="SELECT 1;")
+    assert db_migrate().exit_code == 0
+    database.query(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_catalog.pg_sleep(0.3); RETURN NEW; END $$; "
+        "CREATE TRIGGER slow BEFORE UPDATE ON schema_migrations FOR EACH ROW EXECUTE FUNCTION slow()"
+    )
+    db_migrate.write(
+        _02_x="-- migrate: no-transaction\nSET statement_timeout = '200ms';\n"
+        "SELECT 1;\nBEGIN; SELECT 2; COMMIT;\nVACUUM schema_migrations;"
+    )
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+
+
+DEFERRED = """\
+-- migrate: no-transaction
+CREATE TABLE a (id int PRIMARY KEY);
+CREATE TABLE b (id int REFERENCES a DEFERRABLE INITIALLY DEFERRED);
+{};
+"""
+
+
+@pytest.mark.parametrize("step", ["INSERT INTO b VALUES (1)", "BEGIN; INSERT INTO b VALUES (1); COMMIT"])
+def test_what_a_deferred_constraint_refuses_is_neither_done_nor_counted(
+    db_migrate: CommandLine, database: Database, step: str
+) -> None:
+    db_migrate.write(_01_x=DEFERRED.format(step))
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert "01_x.sql:4:1: insert or update on table" in ran.log
+    assert row(database) == ("failed", False, 2, 3)
+    assert database.query("SELECT id FROM b") == []
+
+
+def test_a_step_that_may_not_write_is_run_and_counted_as_well(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(
+        _01_x="-- migrate: no-transaction\nBEGIN READ ONLY; SELECT 1; COMMIT;\n"
+        "SET default_transaction_read_only = on;\nSET search_path = nowhere;\nRESET default_transaction_read_only;\n"
+        "CREATE TABLE public.t AS SELECT current_setting('search_path') AS path;"
+    )
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert row(database) == ("completed", False, 5, 5)
+    assert database.query("SELECT path FROM t") == [("nowhere",)]
+
+
+def test_what_only_the_catalog_shows_to_refuse_a_transaction_runs_without_one(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    database.query(
+        "CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parts DEFAULT"
+    )
+    before = database.value("SELECT relfilenode FROM pg_class WHERE relname = 'part_pkey'")
+    db_migrate.write(_01_x="-- migrate: no-transaction\nREINDEX TABLE parts;\nCREATE TABLE t ();")
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert database.value("SELECT relfilenode FROM pg_class WHERE relname = 'part_pkey'") != before
+    assert row(database) == ("completed", False, 2, 2)
+
+
+def test_an_index_of_a_partitioned_table_is_not_taken_for_one_that_failed(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    database.query("CREATE TABLE parts (id int) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parts DEFAULT")
+    db_migrate.write(
+        _01_x="-- migrate: no-transaction\nCREATE INDEX parts_idx ON ONLY parts (id);\n"
+        "CREATE INDEX CONCURRENTLY part_idx ON part (id);\nALTER INDEX parts_idx ATTACH PARTITION part_idx;"
+    )
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert database.value("SELECT bool_and(indisvalid) FROM pg_index WHERE indexrelid::regclass::text LIKE 'part%'")
+
+
+def test_a_step_of_which_the_row_is_gone_is_taken_back(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(
+        _01_x="-- migrate: no-transaction\nCREATE TABLE a ();\n"
+        "DO $$ BEGIN DELETE FROM schema_migrations; END $$;\nCREATE TABLE c ();"
+    )
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert "the ledger no longer has this migration as one of this run, or its mutex is lost" in ran.log
+    assert row(database) == ("failed", False, 1, 3)
+    assert "c" not in database.tables()
+
+
+def test_a_constraint_is_validated_without_a_lock_timeout(db_migrate: CommandLine, database: Database) -> None:
+    database.query("CREATE TABLE t (id int); ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0) NOT VALID")
+    db_migrate.write(_01_x="-- migrate: no-transaction\nALTER TABLE t VALIDATE CONSTRAINT positive;")
+    with database.connect() as other:
+        other.autocommit = False
+        other.execute("LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE")
+        with running(db_migrate, "--lock-timeout", "100ms", "--lock-retries", "0") as process:
+            wait_until(
+                database,
+                "SELECT 1 FROM pg_stat_activity WHERE clock_timestamp() - query_start > '400ms' "
+                "AND query LIKE 'ALTER TABLE t VALIDATE%' AND wait_event_type = 'Lock'",
+            )
+            other.rollback()
+            log, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, log

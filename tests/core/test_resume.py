@@ -13,6 +13,8 @@ from tests.builders import a_migration, applied
 SQL = "-- migrate: no-transaction\nSELECT 1;\nBEGIN; SELECT 2; COMMIT;\nSELECT 3;"
 STEPS = a_migration(2, sql=SQL)
 EDITED = a_migration(2, sql=f"{SQL}\nSELECT 4;")
+CALLS = "-- migrate: no-transaction\nCALL one();\nBEGIN; SELECT 2; PREPARE TRANSACTION 'two';\nCALL three();"
+UNKNOWN = a_migration(2, sql=CALLS)
 TRANSACTION = a_migration(2, sql="SELECT 1")
 
 
@@ -40,6 +42,8 @@ def refusal(migration: Migration, row: Applied, schema: str = "public") -> Findi
         pytest.param(recorded("running", transactional=None), 0, id="of-an-older-ledger"),
         pytest.param(recorded("failed", done=0, of=EDITED), 0, id="edited-before-anything-was-done"),
         pytest.param(recorded("running", done=3), 3, id="ended-behind-the-last-statement"),
+        pytest.param(recorded("running"), 0, id="ended-in-the-first-which-is-counted-with-its-work"),
+        pytest.param(recorded("running", done=1), 1, id="ended-in-a-block-which-is-counted-with-its-work"),
     ],
 )
 def test_goes_on_behind_what_is_done(row: Applied | None, done: int) -> None:
@@ -51,7 +55,7 @@ def test_goes_on_behind_what_is_done(row: Applied | None, done: int) -> None:
     [(None, 2, 1), (0, 2, 1), (1, 3, 2), (2, 4, 3)],
 )
 def test_stops_where_nobody_knows_how_a_statement_ended(done: int | None, line: int, statement: int) -> None:
-    finding = refusal(STEPS, recorded("running", done=done))
+    finding = refusal(UNKNOWN, recorded("running", done=done, of=UNKNOWN))
     assert finding.place == f"migrations/02_example.sql:{line}"
     assert (
         finding.message == "an earlier run of migration 02 ended in the middle of a statement outside of a transaction"
@@ -64,14 +68,27 @@ def test_stops_where_nobody_knows_how_a_statement_ended(done: int | None, line: 
     )
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("CREATE INDEX CONCURRENTLY i ON t (a)", id="in-the-catalog"),
+        pytest.param("VACUUM t", id="repeatable"),
+        pytest.param("INSERT INTO t VALUES (1)", id="counted"),
+    ],
+)
+def test_goes_on_with_a_statement_of_which_there_is_another_way_to_know(sql: str) -> None:
+    migration = a_migration(2, sql=f"-- migrate: no-transaction\nCREATE TABLE t (a int);\n{sql};")
+    assert resumption(migration, recorded("running", done=1, of=migration), "public") == 1
+
+
 def test_names_the_ledger_by_its_schema() -> None:
-    hint = refusal(STEPS, recorded("running"), schema='My "Ledger"').hint
+    hint = refusal(UNKNOWN, recorded("running", of=UNKNOWN), schema='My "Ledger"').hint
     assert 'UPDATE "My ""Ledger""".schema_migrations SET' in hint
 
 
 def test_names_the_version_as_the_ledger_has_it() -> None:
-    row = applied("2", status="running", checksum=STEPS.file.checksum, transactional=False)
-    assert "WHERE version = '2';" in refusal(STEPS, row).hint
+    row = applied("2", status="running", checksum=UNKNOWN.file.checksum, transactional=False)
+    assert "WHERE version = '2';" in refusal(UNKNOWN, row).hint
 
 
 @pytest.mark.parametrize(
@@ -119,13 +136,30 @@ def test_refuses_to_go_on_behind_statements_that_were_edited(
 
 @pytest.mark.parametrize("done", [0, 1])
 def test_the_statement_that_was_under_way_may_not_be_edited_either(done: int) -> None:
-    edited = SQL.replace("SELECT 2", "SELECT 22") if done else SQL.replace("SELECT 1", "SELECT 11")
-    finding = resumption(a_migration(2, sql=edited), recorded("running", done=done), "public", SQL)
+    edited = CALLS.replace("SELECT 2", "SELECT 22") if done else CALLS.replace("one", "eleven")
+    finding = resumption(a_migration(2, sql=edited), recorded("running", done=done, of=UNKNOWN), "public", CALLS)
     assert isinstance(finding, Finding)
     assert finding.message.startswith("migration 02 was edited in statements that have run, or may have")
-    behind = resumption(a_migration(2, sql=f"{SQL}\nSELECT 4;"), recorded("running", done=done), "public", SQL)
+    behind = resumption(
+        a_migration(2, sql=f"{CALLS}\nSELECT 4;"), recorded("running", done=done, of=UNKNOWN), "public", CALLS
+    )
     assert isinstance(behind, Finding)
     assert behind.message.startswith("an earlier run of migration 02 ended in the middle")
+
+
+def test_an_index_that_was_under_way_may_not_be_edited_as_it_may_be_there() -> None:
+    sql = "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY i ON t (a);"
+    row = recorded("running", done=0, of=a_migration(2, sql=sql))
+    found = resumption(a_migration(2, sql=sql.replace("(a)", "(b)")), row, "public", sql)
+    assert isinstance(found, Finding)
+    assert "was edited in statements that have run, or may have" in found.message
+    assert resumption(a_migration(2, sql=f"{sql}\nVACUUM t;"), row, "public", sql) == 0
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_what_is_counted_with_its_work_was_not_done_and_may_be_mended(done: int) -> None:
+    mended = SQL.replace("SELECT 2", "SELECT 22") if done else SQL.replace("SELECT 1", "SELECT 11")
+    assert resumption(a_migration(2, sql=mended), recorded("running", done=done), "public", SQL) == done
 
 
 def test_refuses_to_go_on_in_what_would_now_be_one_transaction() -> None:
@@ -137,11 +171,10 @@ def test_refuses_to_go_on_in_what_would_now_be_one_transaction() -> None:
 
 def test_of_statements_that_are_sent_together_all_are_done_or_none() -> None:
     row = "INSERT INTO t VALUES (1);\n"
-    large = a_migration(2, sql=f"-- migrate: no-transaction\nVACUUM;\n{row * (LARGE // len(row) + 1)}")
-    first = large.steps[1]
-    finding = refusal(large, recorded("running", done=1, of=large))
-    assert finding.line == 3
-    assert finding.hint.startswith(
-        "look whether what begins in line 3 did its work. Then tell the ledger, with "
-        f"{first.count + 1} if it did and 1 if it did not: "
-    )
+    large = a_migration(2, sql=f"-- migrate: no-transaction\n{row * (LARGE // len(row) + 1)}CALL p();")
+    first = large.steps[0]
+    assert first.count > 1
+    assert resumption(large, recorded("running", done=first.count, of=large), "public") == first.count
+    behind = large.statement_count - 1
+    finding = refusal(large, recorded("running", done=behind, of=large))
+    assert f"with {behind + 1} if it did and {behind} if it did not" in finding.hint

@@ -25,6 +25,7 @@ def lost(sql: str, done: int) -> int | None:
         "SET ROLE owner",
         "SET SESSION AUTHORIZATION owner",
         "RESET ALL",
+        "DISCARD ALL",
         "SELECT set_config('search_path', '', false)",
         "select pg_catalog . set_config ('search_path', '', false)",
     ],

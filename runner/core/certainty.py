@@ -1,0 +1,80 @@
+"""What a later run can know of a step outside of a transaction that was begun, when nobody saw how it ended."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from runner.core.model import Control, Statement
+from runner.core.statements import PLAIN, WITH_ESCAPES
+
+CONTROLS = re.compile(rb"\b(?:COMMIT|ROLLBACK|CALL|EXECUTE)\b", re.IGNORECASE)
+REPEATABLE = frozenset(
+    ["VACUUM", "CLUSTER without a table", "REINDEX SCHEMA", "REINDEX DATABASE", "REINDEX SYSTEM", "ALTER SYSTEM",
+     "ALTER DATABASE SET TABLESPACE", "ALTER SUBSCRIPTION … REFRESH", "ALTER SUBSCRIPTION … SET (failover)",
+     "ALTER SUBSCRIPTION … SET (two_phase = false)", "DISCARD ALL"]
+)  # fmt: skip
+IN_THE_CATALOG = frozenset(
+    ["CREATE INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY", "REINDEX CONCURRENTLY", "DETACH PARTITION CONCURRENTLY",
+     "CREATE DATABASE", "DROP DATABASE", "CREATE TABLESPACE", "DROP TABLESPACE", "CREATE SUBSCRIPTION",
+     "DROP SUBSCRIPTION"]
+)  # fmt: skip
+
+
+class Certainty(Enum):
+    """By what it is known whether a step was done."""
+
+    COUNTED = auto()  # it and its count in the ledger are one transaction
+    REPEATABLE = auto()  # nobody needs to know: to do it twice does no harm
+    IN_THE_CATALOG = auto()  # its work shows there
+    UNKNOWN = auto()  # nobody can tell
+    IN_PARTS = auto()  # nobody can tell, and of one that failed a part may stay
+
+
+def certainty(statements: Sequence[Statement], step: Statement) -> Certainty:
+    """That of a step of a file with these statements."""
+    traits = step.traits
+    if traits.kind == "block":
+        return _of_a_block(block_of(statements, step))
+    if traits.control in {Control.COMMIT, Control.ROLLBACK}:  # with nothing before it that it could end
+        return Certainty.REPEATABLE
+    if traits.no_transaction in REPEATABLE:
+        return Certainty.REPEATABLE
+    if traits.no_transaction in IN_THE_CATALOG:
+        return Certainty.IN_THE_CATALOG
+    if traits.control or traits.no_transaction:
+        return Certainty.UNKNOWN
+    return Certainty.IN_PARTS if _may_commit(step) else Certainty.COUNTED
+
+
+def block_of(statements: Sequence[Statement], step: Statement) -> Sequence[Statement]:
+    """The statements of a transaction block of the file's own, from its BEGIN to what ends it."""
+    first = bisect_left(statements, step.start, key=lambda statement: statement.start)
+    behind = bisect_left(statements, step.end, key=lambda statement: statement.start)
+    return statements[first:behind]
+
+
+def _of_a_block(block: Sequence[Statement]) -> Certainty:
+    *inside, end = (statement.traits.control for statement in block)
+    if Control.CHAIN in inside:  # it commits on the way
+        return Certainty.IN_PARTS
+    match end:
+        case Control.COMMIT:
+            return Certainty.COUNTED
+        case Control.ROLLBACK:
+            return Certainty.REPEATABLE
+        case _:
+            return Certainty.UNKNOWN
+
+
+def _may_commit(step: Statement) -> bool:
+    """Whether a part of it may stay when it fails: a procedure and a DO block may commit on the way, and so may what
+    nobody can parse.
+    """
+    match step.traits.kind:
+        case "do_stmt":
+            return CONTROLS.search(step.sql) is not None
+        case kind if kind in {"", WITH_ESCAPES}:
+            return PLAIN.match(step.sql) is None
+        case kind:
+            return kind == "call_stmt"
