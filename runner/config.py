@@ -12,6 +12,8 @@ from runner.core.durations import DURATION_HINT, parse_duration
 from runner.core.naming import VersionOrder
 from runner.core.parse import ParsePolicy
 from runner.core.plan import PlanPolicy
+from runner.core.queue import WatchPolicy
+from runner.core.retry import MOST_RETRIES, RetryPolicy
 from runner.errors import Finding, InputError
 from runner.gates.confirmation import PRODUCTION, VARIABLE, ConfirmationPolicy
 from runner.gates.lint import LintMode, LintPolicy, unknown_rules
@@ -23,6 +25,8 @@ ENVIRONMENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 NEARLY_PRODUCTION = frozenset({"prod", "prd", "live", "productive", "produktion"})
 LONGEST_NAME = 255  # bytes of a file's name
 REVIEW_DELAY_OF_PRODUCTION = "30s"
+BLOCKED_TIME_OF_PRODUCTION = "10s"
+MOST_BLOCKED_SESSIONS = 10_000
 CHECK, SHADOW_OFF = "check", "off"
 COMMANDS = ("migrate", CHECK, "status", "history")
 SEPARATED = re.compile(r"[\s,]+")
@@ -64,6 +68,9 @@ class Config:
     dry_run_reason: str  # why, when nobody asked for it
     confirmation: ConfirmationPolicy
     timing: Timing
+    release: bool  # all pending migrations in one transaction
+    retry: RetryPolicy
+    watch: WatchPolicy
     github_token: str = field(repr=False)
     verbose: bool
 
@@ -114,6 +121,9 @@ def load(
             lock_timeout=reader.read("lock-timeout", _duration),
             statement_timeout=reader.read("statement-timeout", _duration),
         ),
+        release=reader.read("transaction", _one_of("migration", "release")) == "release",
+        retry=RetryPolicy(retries=reader.read("lock-retries", _whole_number(MOST_RETRIES))),
+        watch=reader.watch(production=production),
         github_token=given.get("github-token", Given("", "")).text.strip(),
         verbose=reader.read("verbose", _boolean) or environ.get("RUNNER_DEBUG") == "1",
     )
@@ -168,6 +178,14 @@ class _Reader:
         self.problems += unknown_rules(names)
         return LintPolicy(mode=LintMode(self.read("lint", _one_of(*LintMode))), exclude=names)
 
+    def watch(self, *, production: bool) -> WatchPolicy:
+        """What others may suffer from a migration."""
+        longest = BLOCKED_TIME_OF_PRODUCTION if production else "0"
+        return WatchPolicy(
+            sessions=self.read("max-blocked-sessions", _whole_number(MOST_BLOCKED_SESSIONS)),
+            time=self.read("max-blocked-time", _duration, default=longest),
+        )
+
     def shadow(self) -> DatabaseUrl:
         """Where `check` proves the files. Never the database that DATABASE_URL names: that is what gets migrated."""
         asked = self._given.get("database-url")
@@ -201,6 +219,15 @@ def _duration(text: str) -> timedelta:
     if duration is None:
         raise Wrong(f"`{text}` is not a duration", DURATION_HINT)
     return duration
+
+
+def _whole_number(most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and int(text) <= most):
+            raise Wrong(f"`{text}` is not a whole number from 0 to {most}")
+        return int(text)
+
+    return parse
 
 
 def _one_of(*words: str) -> Callable[[str], str]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from runner.core.durations import in_words
 from runner.core.headline import counted
-from runner.core.model import Migration, StageResult, StageState, StepResult
+from runner.core.model import Migration, Retry, StageResult, StageState, StepResult
+from runner.core.sessions import describe
 from runner.errors import Finding, Level
 from runner.github.workflow_commands import neutral
 
@@ -19,14 +21,18 @@ if TYPE_CHECKING:
 MARKS = {StageState.OK: "✓", StageState.SKIPPED: "–", StageState.FAILED: "✗"}
 STYLES = {StageState.OK: "green", StageState.SKIPPED: "dim", StageState.FAILED: "bold red"}
 WORTH_TELLING = timedelta(milliseconds=1)
+SHOWN = 5  # sessions in the way; the rest is counted
 COUNT_EVERY = 5  # seconds between two lines of a countdown that cannot be redrawn
 
 
 class Console:
-    """Plain lines, each flushed. Everything passes `scrub`, and nothing in it is obeyed by a runner or a terminal."""
+    """Plain lines, each flushed. Everything passes `scrub`, and nothing in it is obeyed by a runner or a terminal.
+    Threads may share it.
+    """
 
     def __init__(self, stream: TextIO, *, scrub: Callable[[str], str]) -> None:
         self._stream, self._scrub, self.verbose = stream, scrub, False
+        self._turn = threading.RLock()  # of the thread that writes
 
     def say(self, text: str = "", style: str = "") -> None:
         """Text of any number of lines. `style` is for terminals."""
@@ -50,15 +56,32 @@ class Console:
         """A migration begins."""
         self.detail(f"… {migration.file.path}: {counted(migration.statement_count, 'statement')}")
 
+    def progress(self, text: str) -> None:
+        """What the server does for the migration under way, or waits for."""
+        self.say(f"    … {text}", "dim")
+
+    def retrying(self, migration: Migration, retry: Retry) -> None:
+        """An attempt was rolled back, and the next one comes after a pause; who was in the way."""
+        self.say(
+            f"  ↻ {migration.file.path}  {retry.why}; attempt {retry.attempt + 1} in {in_words(retry.pause)}", "yellow"
+        )
+        for session in retry.in_the_way[:SHOWN]:
+            self.say(f"      in the way: {describe(session)}", "yellow")
+        if len(retry.in_the_way) > SHOWN:
+            self.say(f"      and {len(retry.in_the_way) - SHOWN} more", "yellow")
+
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""
         statements = counted(step.migration.statement_count, "statement")
         if step.completed:
-            self.say(f"  ✓ {step.migration.file.path}  {statements}, {in_words(step.duration)}", "green")
+            attempt = f", attempt {len(step.retries) + 1}" if step.retries else ""
+            self.say(f"  ✓ {step.migration.file.path}  {statements}, {in_words(step.duration)}{attempt}", "green")
         else:
             after = "all rolled back" if step.migration.transactional else "they stay"
             done = f"{step.statements_done} of {statements} done, {after}"
             self.say(f"  ✗ {step.migration.file.path}  {done}, {in_words(step.duration)}", "bold red")
+        for statement in step.slowest:
+            self.detail(f"line {statement.line}: {in_words(statement.duration)}")
 
     def countdown(self, remaining: timedelta) -> None:
         """The review window is open for so long."""
@@ -78,11 +101,12 @@ class Console:
                 self.say(f"    → {finding.hint}", "bold")
 
     def _write(self, text: str, style: str) -> None:  # noqa: ARG002 - a stream has no style
-        try:
-            self._stream.write(text + "\n")
-            self._stream.flush()
-        except BrokenPipeError:  # nobody reads any more: the run goes on without a word
-            self._stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
+        with self._turn:
+            try:
+                self._stream.write(text + "\n")
+                self._stream.flush()
+            except BrokenPipeError:  # nobody reads any more: the run goes on without a word
+                self._stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
 
 
 class TerminalConsole(Console):
@@ -104,6 +128,17 @@ class TerminalConsole(Console):
         """A migration begins: the spinner names it until it has ended."""
         self._spin(f"{migration.file.path}  {counted(migration.statement_count, 'statement')}")
 
+    def progress(self, text: str) -> None:
+        """What the server does becomes the spinner's text; without one the migration has just ended."""
+        with self._turn:
+            if self._spinner is not None:
+                self._spin(text)
+
+    def retrying(self, migration: Migration, retry: Retry) -> None:
+        """An attempt was rolled back; the spinner goes on with the next one."""
+        super().retrying(migration, retry)
+        self.progress(f"{migration.file.path}  attempt {retry.attempt + 1}")
+
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""
         self._spin(None)
@@ -122,12 +157,13 @@ class TerminalConsole(Console):
     def _spin(self, text: str | None) -> None:
         from rich.text import Text
 
-        if self._spinner is not None:
-            self._spinner.stop()
-            self._spinner = None
-        if text is not None:
-            self._spinner = self._rich.status(Text(neutral(self._scrub(text))))
-            self._spinner.start()
+        with self._turn:
+            if self._spinner is not None:
+                self._spinner.stop()
+                self._spinner = None
+            if text is not None:
+                self._spinner = self._rich.status(Text(neutral(self._scrub(text))))
+                self._spinner.start()
 
     def _write(self, text: str, style: str) -> None:
         from rich.text import Text

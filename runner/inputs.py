@@ -44,9 +44,17 @@ INPUTS = (
     Input(name="review-delay", help="Time to read the plan and cancel before it runs, such as `30s` or `5m`. "
           "Default: `30s` in production, else none."),
     Input(name="tracking-schema", default="public", help="Schema of the tables that record what was applied."),
+    Input(name="transaction", default="migration", help="What is one transaction: each `migration`, or the whole "
+          "`release`, so that all pending migrations stay or none."),
     Input(name="lock-wait", default="60s", help="How long to wait while another run migrates the same database."),
     Input(name="lock-timeout", default="5s", help="How long a statement may wait for a lock on a table; `0` for ever."),
+    Input(name="lock-retries", default="10", help="How often a migration is tried again when it waited too long for a "
+          "lock, was in a deadlock, or made others wait too long; `0` for never."),
     Input(name="statement-timeout", default="0", help="How long a statement may run; `0` without limit."),
+    Input(name="max-blocked-sessions", default="50", help="How many other sessions may wait behind a migration before "
+          "it makes way and is tried again; `0` without limit."),
+    Input(name="max-blocked-time", help="How long one of them may wait, such as `10s`; `0` without limit. Default: "
+          "`10s` in production, else without limit."),
     Input(name="version-order", default="auto", help="How versions sort: `numeric`, `text`, or `auto`, which refuses "
           "names for which the two differ."),
     Input(name="out-of-order", default="refuse", help="`allow` runs a migration whose version is lower than one that "

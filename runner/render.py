@@ -1,14 +1,16 @@
 """Report → Markdown, through Jinja. Templates see the report and a few helpers, nothing else."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.core.durations import in_words
 from runner.core.headline import headline
-from runner.core.model import Report, RunContext
+from runner.core.holds import describe_lock
+from runner.core.model import Report, RunContext, StatementTime, StepResult
+from runner.core.sessions import describe
 from runner.errors import Finding, Outcome
 from runner.resources import PACKAGE
 
@@ -26,6 +28,7 @@ SIGNS = {
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~@!$])")
 BAR = "\\|"  # in a table a bar ends the cell, even inside of code
 NO_BREAK = "\u00a0"
+WORTH_A_ROW = timedelta(seconds=1)  # of a statement's duration
 FENCE = re.compile(r"`{3,}")
 
 
@@ -64,6 +67,10 @@ def _environment(scrub: Callable[[str], str]) -> "Environment":
         "line": lambda finding, context: scrub(_linked(str(finding.line or ""), finding, context)),
         "rule": lambda finding: _rule(scrub(finding.rule), finding.url),
         "took": _took,
+        "session": lambda session: _text(scrub(describe(session))),
+        "lock": lambda lock: _text(scrub(describe_lock(lock))),
+        "slow": _slow,
+        "at": lambda statement, step, context: scrub(_at(statement, step, context)),
     }
     environment.globals |= {"headline": headline, "sign": _sign}
     return environment
@@ -101,6 +108,14 @@ def _linked(text: str, finding: Finding, context: RunContext) -> str:
         return _text(text)
     line = f"#L{finding.line}" if finding.line else ""
     return f"[{_text(text)}]({context.source_url}/{quote(str(finding.path))}{line})"
+
+
+def _slow(statements: Sequence[StatementTime]) -> list[StatementTime]:
+    return [statement for statement in statements if statement.duration >= WORTH_A_ROW]
+
+
+def _at(statement: StatementTime, step: StepResult, context: RunContext) -> str:
+    return _place(Finding("", path=step.migration.source.path, line=statement.line), context)
 
 
 def _rule(name: str, url: str) -> str:

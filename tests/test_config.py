@@ -8,6 +8,8 @@ import pytest
 from runner.config import Config, load, load_folder
 from runner.core.naming import VersionOrder
 from runner.core.parse import ParsePolicy
+from runner.core.queue import WatchPolicy
+from runner.core.retry import RetryPolicy
 from runner.errors import Finding, InputError
 from runner.gates.lint import LintMode, LintPolicy
 from runner.inputs import gather, unknown
@@ -44,6 +46,8 @@ def test_the_defaults() -> None:
     assert (defaults.proof, defaults.github_token) == (False, "")
     assert (defaults.timing.lock_wait, defaults.timing.lock_timeout) == (timedelta(seconds=60), timedelta(seconds=5))
     assert defaults.timing.statement_timeout == timedelta()
+    assert (defaults.release, defaults.retry) == (False, RetryPolicy(retries=10))
+    assert defaults.watch == WatchPolicy(sessions=50, time=timedelta())
 
 
 def test_every_value_arrives() -> None:
@@ -59,6 +63,10 @@ def test_every_value_arrives() -> None:
         lock_wait="10s",
         lock_timeout="250ms",
         statement_timeout="1h",
+        transaction="release",
+        lock_retries="3",
+        max_blocked_sessions="7",
+        max_blocked_time="2s",
         version_order="text",
         out_of_order="allow",
         own_transactions="honour",
@@ -81,6 +89,8 @@ def test_every_value_arrives() -> None:
     assert (given.timing.review_delay, given.timing.lock_wait) == (timedelta(minutes=5), timedelta(seconds=10))
     assert given.timing.lock_timeout == timedelta(milliseconds=250)
     assert given.timing.statement_timeout == timedelta(hours=1)
+    assert (given.release, given.retry) == (True, RetryPolicy(retries=3))
+    assert given.watch == WatchPolicy(sessions=7, time=timedelta(seconds=2))
 
 
 def test_empty_values_are_as_if_not_given() -> None:
@@ -183,6 +193,10 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
         statement_timeout="-1",
         review_delay="x",
         lock_timeout="y",
+        lock_retries="101",
+        max_blocked_sessions="many",
+        max_blocked_time="long",
+        transaction="all",
     )
     assert sorted(str(finding).split(":")[0] for finding in found) == [
         "--lock-wait",
@@ -193,12 +207,16 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
         "dryrun",
         "lint",
         "lint-exclude",
+        "lock-retries",
         "lock-timeout",
+        "max-blocked-sessions",
+        "max-blocked-time",
         "out-of-order",
         "own-transactions",
         "review-delay",
         "statement-timeout",
         "tracking-schema",
+        "transaction",
         "verbose",
         "version",
         "version-order",
@@ -225,6 +243,12 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
             "lock-timeout: `5 minutes` is not a duration",
             "write it like 250ms, 30s, 5min or 1h; a number alone means seconds",
             id="duration",
+        ),
+        pytest.param(
+            {"lock_retries": "101"}, "lock-retries: `101` is not a whole number from 0 to 100", "", id="whole-number"
+        ),
+        pytest.param(
+            {"transaction": "all"}, "transaction: `all` is not one of migration, release", "", id="transaction"
         ),
         pytest.param(
             {"tracking_schema": "pg_x"},
@@ -315,6 +339,16 @@ def test_a_malformed_url_in_the_variable_names_the_variable() -> None:
     assert finding.message.startswith("DATABASE_URL: the connection URL is malformed")
 
 
+@pytest.mark.parametrize("text", ["-1", "+1", "1.0", "1e1", "ten", "101", "9" * 5000, "٣"])
+def test_refuses_what_is_no_whole_number_in_the_range(text: str) -> None:
+    assert len(problems(lock_retries=text)) == 1
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("100", 100), (" 7\n", 7), ("007", 7)])
+def test_reads_whole_numbers(text: str, number: int) -> None:
+    assert config(lock_retries=text).retry.retries == config(max_blocked_sessions=text).watch.sessions == number
+
+
 # Booleans, as YAML 1.2 has them
 
 
@@ -365,6 +399,13 @@ def test_production_has_a_review_window_unless_told_otherwise() -> None:
     assert config(environment="production", review_delay="0").timing.review_delay == timedelta()
     assert config(environment="staging").timing.review_delay == timedelta()
     assert config(environment="staging", review_delay="10s").timing.review_delay == timedelta(seconds=10)
+
+
+def test_in_production_nobody_waits_long_behind_a_migration_unless_told_otherwise() -> None:
+    assert config(environment="production").watch.time == timedelta(seconds=10)
+    assert config(environment="production", max_blocked_time="0").watch.time == timedelta()
+    assert config(environment="staging").watch.time == timedelta()
+    assert config(environment="staging", max_blocked_time="1m").watch.time == timedelta(minutes=1)
 
 
 def test_a_run_by_hand_in_production_is_a_dry_run_and_says_why() -> None:

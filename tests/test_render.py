@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.frame import code_frame
-from runner.core.model import Report, StageState, Table
+from runner.core.model import LockHeld, Report, Retry, Session, StageState, StatementTime, Table, Watched
 from runner.core.next_steps import next_steps
+from runner.core.retry import explained
 from runner.errors import Finding, Level, Outcome
 from runner.render import page, summary
 from runner.secrets import Scrubber
@@ -81,6 +82,36 @@ INTERRUPTED = Finding(
     hint="somebody held a lock on the table for longer than `lock-timeout`; run again at a quieter moment",
 )
 
+LOCKED = replace(
+    INTERRUPTED,
+    path=ORDERS.file.path,
+    line=3,
+    frame=code_frame(ORDERS.file.up.data, 3, 1),
+    hint="somebody held a lock on the table for longer than `lock-timeout`; run again at a quieter moment",
+    sqlstate="55P03",
+)
+READER = Session(
+    pid=4711,
+    application="reporting",
+    role="app",
+    state="idle in transaction",
+    age=timedelta(seconds=185),
+    query="SELECT * FROM orders WHERE state = 'open | new'",
+)
+RETRIES = (
+    Retry(attempt=1, why="waited 5.0 s for a lock", pause=timedelta(seconds=0.7), in_the_way=(READER,)),
+    Retry(
+        attempt=2,
+        why="62 sessions waited behind it",
+        pause=timedelta(seconds=1),
+        in_the_way=(READER, *(Session(pid=pid) for pid in range(1, 6))),
+    ),
+)
+HELD = (
+    LockHeld(relation="public.order_items", mode="AccessExclusiveLock", duration=timedelta(seconds=1.5)),
+    LockHeld(relation="public.users", mode="ShareRowExclusiveLock", duration=timedelta(milliseconds=250)),
+)
+
 
 def finished(outcome: Outcome, exit_code: int = 0, **others: object) -> Report:
     """A report with what is to be done now."""
@@ -100,6 +131,35 @@ REPORTS = {
         ],
         steps=[a_step(USERS), a_step(ORDERS, duration=timedelta(seconds=75)), a_step(ITEMS, duration=timedelta())],
         findings=[Finding("the numbering has gaps: 4", level=Level.WARNING, hint="was a file forgotten?")],
+    ),
+    "tried-again": finished(
+        Outcome.APPLIED,
+        plan=PLAN,
+        migrations=[USERS, ORDERS, ITEMS],
+        stages=LOOKED,
+        steps=[
+            a_step(
+                USERS,
+                duration=timedelta(seconds=77),
+                slowest=(
+                    StatementTime(line=3, duration=timedelta(seconds=75)),
+                    StatementTime(line=4, duration=timedelta(milliseconds=999)),
+                ),
+            ),
+            a_step(ORDERS, retries=RETRIES),
+            a_step(ITEMS),
+        ],
+        watched=Watched(locks=HELD, largest_queue=62, longest_wait=timedelta(seconds=5.1)),
+    ),
+    "gave-up": finished(
+        Outcome.FAILED,
+        1,
+        plan=PLAN,
+        migrations=[USERS, ORDERS, ITEMS],
+        stages=LOOKED,
+        steps=[a_step(USERS), a_step(ORDERS, failure=LOCKED, retries=RETRIES[:1], in_the_way=(READER,))],
+        findings=[explained(LOCKED, attempts=2, reason="", in_the_way=(READER,))],
+        watched=Watched(locks=tuple(replace(HELD[0], relation=f"public.t{number}") for number in range(6))),
     ),
     "up-to-date": finished(
         Outcome.UP_TO_DATE,
@@ -269,7 +329,21 @@ def report_that_says(text: str, *, file: str = "01_x.sql") -> Report:
         target=a_target(database=text),
         plan=replace(a_plan(), pending=(migration.file,)),
         migrations=[migration],
-        steps=[a_step(migration)],
+        steps=[
+            a_step(
+                migration,
+                slowest=(StatementTime(line=1, duration=timedelta(seconds=1)),),
+                retries=(
+                    Retry(
+                        attempt=1,
+                        why=text,
+                        pause=timedelta(seconds=1),
+                        in_the_way=(Session(pid=1, application=text, role=text, state=text, query=text),),
+                    ),
+                ),
+            )
+        ],
+        watched=Watched(locks=(LockHeld(relation=text, mode="ShareLock", duration=timedelta()),)),
         stages=[a_stage(text, text)],
         findings=[
             Finding(
