@@ -142,7 +142,8 @@ def _perform(
             url = stack.enter_context(embedded_server()).url()
 
         def open_connection(part: str) -> Connection:
-            return connect(url, application_name=f"db-migrate {part} {journal.context.run_id[:8]}")
+            name = f"db-migrate {part} {journal.context.run_id[:8]}"
+            return connect(url, application_name=name, settled=False)
 
         match config.command:
             case "status":

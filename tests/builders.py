@@ -102,6 +102,8 @@ def a_target(**others: Any) -> Target:
     """A PostgreSQL 17.2 that has a ledger, and a role that may do everything."""
     values: dict[str, Any] = {
         "database": "app",
+        "backend": 4711,
+        "tells_wal": True,
         "role": "migrator",
         "server_version": 170002,
         "in_recovery": False,

@@ -52,8 +52,8 @@ ONLY_IN = {  # the packages that are installed with the program
 
 PURE_ROOMS = "errors core gates inputs config"  # what they know comes in as arguments
 PURE_MODULES = (
-    "bisect collections dataclasses datetime difflib enum functools hashlib itertools json pathlib re threading typing "
-    "unicodedata urllib"
+    "bisect collections dataclasses datetime difflib enum functools hashlib heapq itertools json pathlib re threading "
+    "typing unicodedata urllib"
 )
 
 

@@ -18,6 +18,7 @@ from runner.core.model import (
     Table,
     Target,
     Verdict,
+    Watched,
 )
 from runner.errors import Cancelled, Finding, Outcome, RunnerError
 
@@ -43,6 +44,7 @@ class Journal:
         self._verdicts: list[Verdict] = []
         self.steps: list[StepResult] = []
         self.rehearsed: list[StepResult] = []
+        self.watched: Watched | None = None
         self._started_at, self._clock = datetime.now(UTC), time.monotonic()
 
     @contextmanager
@@ -97,6 +99,7 @@ class Journal:
             verdicts=tuple(self._verdicts),
             steps=tuple(self.steps),
             rehearsed=tuple(self.rehearsed),
+            watched=self.watched,
             findings=tuple(self.findings),
             table=self.table,
         )

@@ -11,19 +11,26 @@ from runner.commands.stages import linted, parsed, passing
 from runner.config import Config
 from runner.console import Console
 from runner.core.headline import counted
-from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target
+from runner.core.model import LedgerRows, LedgerState, Migration, MigrationFile, Plan, Status, Target
 from runner.core.plan import changed_versions, compare, make_plan
 from runner.core.resume import resumption
-from runner.errors import Finding, InputError, MigrationFailed, Outcome, Refused
+from runner.errors import DatabaseUnusable, Finding, InputError, MigrationFailed, Outcome, Refused
 from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
 from runner.gates.health import check_target
-from runner.postgres.execute import Execution, apply
+from runner.gates.release import check_release
+from runner.postgres.execute import apply
+from runner.postgres.execution import Execution
 from runner.postgres.ledger import Ledger, survey
+from runner.postgres.opening import opening
+from runner.postgres.orphans import end_dead_workers
+from runner.postgres.pooler import refuse_statement_pooling, refuse_transaction_pooling
 from runner.postgres.sending import Timeouts
-from runner.postgres.session import Connection, usable
+from runner.postgres.session import Connection, settle, usable
+from runner.postgres.signals import deaf
 from runner.postgres.syntax import check_syntax
-from runner.postgres.watcher import Mutex, take_mutex
+from runner.postgres.watch import Watch
+from runner.postgres.watcher import Mutex, release_mutex, take_mutex
 from runner.workspace import discover
 
 Open = Callable[[str], Connection]
@@ -49,50 +56,56 @@ def migrate(
         files, warnings = discover(checkout, config.migrations_path, config.plan.version_order)
         journal.findings += warnings
         tell(f"{len(files)} in {config.migrations_path}")
-    with _connected(config, journal, ledger, open_connection) as (worker, rows):
+    with _connected(config, journal, ledger, open_connection) as (worker, target, rows):
         worker.add_notice_handler(lambda notice: console.detail(f"{notice.severity}: {notice.message_primary}"))
         plan = _plan(config, journal, files, rows, _bodies(worker, ledger, files, rows))
         if not plan.pending:
             return _nothing_to_do(config, journal, plan)
-        journal.migrations = migrations = _parsed(config, journal, plan, worker)
-        verdict = linted(config, journal, console, checkout, migrations, pg_version=_pg_version(journal.target))
-        _show_plan(console, migrations)
-        passing(verdict)
-        if not config.dry_run:
-            _ask_for_confirmation(config, journal)
-        with journal.stage("dry run") as tell:
-            tell(f"preview: {counted(len(migrations))} in this order, nothing executed")
         if config.dry_run:
+            _approve(config, journal, console, worker, checkout)
             journal.skip("apply", config.dry_run_reason or "this is a dry run")
             return Outcome.DRY_RUN
-        _review(config, journal, console)
-        with _mutex(config, journal, console, open_connection) as mutex:
-            target, fresh_rows, fresh = _plan_again(config, files, worker, ledger)
-            if not fresh.pending:
-                journal.plan, journal.migrations = fresh, ()
-                return _nothing_to_do(config, journal, fresh)
-            if not fresh.same_as(plan):
-                raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
-            execution = Execution(
-                worker=worker,
-                ledger=ledger,
-                mutex=mutex,
-                timeouts=Timeouts(lock=config.timing.lock_timeout, statement=config.timing.statement_timeout),
-                starting=console.starting,
-                scrub=scrub,
-                warn=journal.findings.append,
-                reconnect=lambda: open_connection("worker"),
-                done=_done(config, migrations, fresh_rows, worker, ledger),
-            )
-            _apply(execution, journal, console, target)
-            _verify(journal, worker, ledger)
-            return Outcome.APPLIED
+        with opening(lambda: open_connection("watcher")) as watcher:  # while the files are read
+            _approve(config, journal, console, worker, checkout)
+            _take_sessions(journal, worker, target, watcher.result(), lambda: open_connection("rival"))
+            _review(config, journal, console)
+            with _mutex(config, journal, console, watcher.result()) as mutex:
+                _end_dead_workers(config, console, worker)
+                again, fresh_rows, fresh = _plan_again(config, files, worker, ledger, target.ledger)
+                if not fresh.pending:
+                    journal.plan, journal.migrations = fresh, ()
+                    return _nothing_to_do(config, journal, fresh)
+                if not fresh.same_as(plan):
+                    raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
+                with _watch(config, journal, console, again, mutex, scrub) as watch:
+                    execution = Execution(
+                        worker=worker,
+                        backend=again.backend,
+                        ledger=ledger,
+                        mutex=mutex,
+                        watch=watch,
+                        timeouts=Timeouts(lock=config.timing.lock_timeout, statement=config.timing.statement_timeout),
+                        tells_wal=again.tells_wal,
+                        release=config.release,
+                        retry=config.retry,
+                        starting=console.starting,
+                        retrying=console.retrying,
+                        tell=lambda text: console.say(f"    {text}", "yellow"),
+                        scrub=scrub,
+                        warn=journal.findings.append,
+                        reconnect=lambda: open_connection("worker"),
+                        done=_done(config, journal.migrations, fresh_rows, worker, ledger),
+                        failed=frozenset(row.version for row in fresh_rows.applied if row.status == Status.FAILED),
+                    )
+                    _apply(execution, journal, console, again)
+                _verify(journal, execution)
+                return Outcome.APPLIED
 
 
 @contextmanager
 def _connected(
     config: Config, journal: Journal, ledger: Ledger, open_connection: Open
-) -> Iterator[tuple[Connection, LedgerRows]]:
+) -> Iterator[tuple[Connection, Target, LedgerRows]]:
     """The worker's connection, once its server and role are found fit, and what the ledger holds."""
     with ExitStack() as stack:
         with journal.stage("connect") as tell:
@@ -102,9 +115,55 @@ def _connected(
                 journal.target = target
                 journal.findings += check_target(target, config.tracking_schema, dry_run=config.dry_run)
 
-            target, rows = survey(worker, ledger, fit=fit)
+            try:
+                target, rows = survey(worker, ledger, fit=fit)
+            except DatabaseUnusable:
+                if worker.closed:  # as a pooler does that has not even transactions
+                    refuse_statement_pooling(lambda: open_connection("probe"))
+                raise
             tell(f"{target.server}, database {target.database}, role {target.role}")
-        yield worker, rows
+        yield worker, target, rows
+
+
+def _approve(config: Config, journal: Journal, console: Console, worker: Connection, checkout: Path) -> None:
+    """Everything that may keep the plan from running, and the preview of what would."""
+    assert journal.plan is not None  # noqa: S101 - this comes after it
+    journal.migrations = migrations = _parsed(config, journal, journal.plan, worker)
+    if config.release:
+        passing(journal.judge(check_release(migrations)))
+    verdict = linted(config, journal, console, checkout, migrations, pg_version=_pg_version(journal.target))
+    _show_plan(console, migrations)
+    passing(verdict)
+    if not config.dry_run:
+        _ask_for_confirmation(config, journal)
+    with journal.stage("dry run") as tell:
+        tell(f"preview: {counted(len(migrations))} in this order, nothing executed")
+
+
+def _take_sessions(
+    journal: Journal, worker: Connection, target: Target, watcher: Connection, open_rival: Callable[[], Connection]
+) -> None:
+    """See to it that both connections have a session of their own on the server, and settle those."""
+    with journal.stage("sessions") as tell:
+        refuse_transaction_pooling(worker, watcher, worker_pid=target.backend, open_rival=open_rival)
+        for connection in (worker, watcher):
+            with usable(connection):
+                settle(connection)
+        tell("two, and nobody else's")
+
+
+def _watch(
+    config: Config, journal: Journal, console: Console, target: Target, mutex: Mutex, scrub: Callable[[str], str]
+) -> Watch:
+    return Watch(
+        mutex.connection,
+        worker=target.backend,
+        policy=config.watch,
+        tell=console.progress,
+        warn=journal.findings.append,
+        scrub=scrub,
+        limit=config.timing.lock_timeout,
+    )
 
 
 def _bodies(worker: Connection, ledger: Ledger, files: Sequence[MigrationFile], rows: LedgerRows) -> Mapping[str, str]:
@@ -128,14 +187,14 @@ def _plan(
 
 
 def _plan_again(
-    config: Config, files: Sequence[MigrationFile], worker: Connection, ledger: Ledger
+    config: Config, files: Sequence[MigrationFile], worker: Connection, ledger: Ledger, expected: LedgerState
 ) -> tuple[Target, LedgerRows, Plan]:
     """Target, ledger and plan as they are under the mutex."""
 
     def fit(target: Target) -> None:
         check_target(target, config.tracking_schema)
 
-    target, rows = survey(worker, ledger, fit=fit)
+    target, rows = survey(worker, ledger, fit=fit, expected=expected)
     passing(check_environment(config.environment, rows.environment))
     return target, rows, make_plan(files, rows.applied, config.plan, _bodies(worker, ledger, files, rows))
 
@@ -210,35 +269,51 @@ def _review(config: Config, journal: Journal, console: Console) -> None:
 
 
 @contextmanager
-def _mutex(config: Config, journal: Journal, console: Console, open_connection: Open) -> Iterator[Mutex]:
-    """The mutex, held by a connection of its own while the block runs."""
-    with ExitStack() as stack:
-        with journal.stage("mutex") as tell:
-            mutex = take_mutex(
-                stack.enter_context(open_connection("watcher")),
-                config.tracking_schema,
-                wait=config.timing.lock_wait,
-                tell=lambda text: console.say(f"  {text}", "yellow"),
-            )
-            tell("held: nobody else migrates this database now")
+def _mutex(config: Config, journal: Journal, console: Console, watcher: Connection) -> Iterator[Mutex]:
+    """The mutex, held by the watcher's connection while the block runs."""
+    with journal.stage("mutex") as tell:
+        mutex = take_mutex(
+            watcher,
+            config.tracking_schema,
+            wait=config.timing.lock_wait,
+            tell=lambda text: console.say(f"  {text}", "yellow"),
+        )
+        tell("held: nobody else migrates this database now")
+    try:
         yield mutex
+    finally:
+        if not watcher.closed and (lost := release_mutex(mutex)):
+            journal.findings.append(lost)
+
+
+def _end_dead_workers(config: Config, console: Console, worker: Connection) -> None:
+    """Nothing of a run that died may go on beside this one."""
+    if ended := end_dead_workers(worker, config.tracking_schema):
+        pids = ", ".join(f"pid {pid}" for pid in ended)
+        console.say(f"  ended what the server still executed for a run that died: {pids}", "yellow")
 
 
 def _apply(execution: Execution, journal: Journal, console: Console, target: Target) -> None:
-    with journal.stage("apply") as tell, closing(apply(execution, journal.migrations, target.ledger)) as steps:
-        for step in steps:
-            journal.record(step)
-            console.finished(step)
+    with journal.stage("apply") as tell, deaf(), closing(apply(execution, journal.migrations, target.ledger)) as steps:
+        try:
+            for step in steps:
+                journal.record(step)
+                console.finished(step)
+        finally:
+            journal.watched = execution.watch.watched if execution.watch else None
         if failure := next((step.failure for step in journal.steps if step.failure), None):
             raise MigrationFailed(failure)
         tell(counted(len(journal.migrations)))
 
 
-def _verify(journal: Journal, worker: Connection, ledger: Ledger) -> None:
+def _verify(journal: Journal, execution: Execution) -> None:
     """Read the ledger back: what the run says is what the database says."""
-    with journal.stage("verify") as tell:
+    with journal.stage("verify") as tell, ExitStack() as stack:
+        worker = execution.worker
+        if worker.closed:  # lost behind the last COMMIT
+            worker = stack.enter_context(execution.reconnect())
         with usable(worker):
-            recorded = {row.version: row for row in ledger.rows(worker).applied}
+            recorded = {row.version: row for row in execution.ledger.rows(worker).applied}
         wrong = [
             Finding(f"the ledger does not have migration {migration.version} as completed", path=migration.file.path)
             for migration in journal.migrations

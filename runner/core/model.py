@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 from runner.core.naming import VersionOrder
@@ -133,6 +134,15 @@ class Migration:
     def statement_count(self) -> int:
         return sum(step.count for step in self.steps)
 
+    @property
+    def patient_steps(self) -> int:
+        """How many of the first steps wait for their lock by design, with nobody waiting behind them: VALIDATE
+        CONSTRAINT, as long as the transaction holds no other lock. 0 when the file sets a lock timeout.
+        """
+        if self.headers.lock_timeout is not None:
+            return 0
+        return sum(1 for _ in takewhile(lambda step: step.traits.concurrent, self.steps))
+
 
 DOCS_URL = "https://github.com/org/db-migrate-action/blob/v1/docs"
 
@@ -181,6 +191,8 @@ class Target:
     """What the server says of itself and of the role that runs the migrations."""
 
     database: str
+    backend: int  # the process that serves the worker
+    tells_wal: bool  # the role may ask where the write-ahead log stands
     role: str
     server_version: int  # as PostgreSQL's server_version_num: 170002
     in_recovery: bool
@@ -279,6 +291,8 @@ class StepResult:
     sure: bool = True  # False: the connection broke, and nobody knows of the step under way
     slowest: tuple[StatementTime, ...] = ()  # of its statements, the longest first
     retries: tuple[Retry, ...] = ()
+    in_the_way: tuple[Session, ...] = ()  # of the attempt that failed for good
+    xid: str = ""  # of its transaction, once the server has told it
 
     @property
     def completed(self) -> bool:

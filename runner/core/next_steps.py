@@ -1,6 +1,8 @@
 """What to do now: true to how the run ended, one sentence each."""
 
 from runner.core.model import Report, StepResult
+from runner.core.retry import DEADLOCK, LOCK_TIMEOUT, SERIALIZATION
+from runner.core.sessions import PREPARED
 from runner.errors import Outcome
 
 
@@ -28,15 +30,35 @@ def next_steps(report: Report) -> list[str]:
     if outcome is Outcome.CANCELLED and pending:
         said.append(f"Run again to go on with {pending[0]}.")
     elif failed:
-        said.append(f"When the cause is mended, run again: the run goes on with {failed.migration.version}.")
+        said.append(f"{_how_to_go_on(failed)}: the run goes on with {failed.migration.version}.")
     elif outcome is Outcome.DRY_RUN and pending:
         how = "with `dry-run: false`" if report.context.manual else "without `dry-run`"
         said.append(f"Run again {how} to apply these migrations.")
     return said
 
 
+def _how_to_go_on(failed: StepResult) -> str:
+    code = failed.failure.sqlstate if failed.failure else ""
+    if code in {DEADLOCK, SERIALIZATION}:
+        return "Run again when fewer others write to these tables"
+    if code != LOCK_TIMEOUT:
+        return "When the cause is mended, run again"
+    oldest = next((session for session in failed.in_the_way if session.pid != PREPARED), None)
+    if oldest is None:
+        return "Run again at a quieter moment"
+    return (
+        "Run again at a quieter moment; or, when nobody needs the session that was in the way, end it with "
+        f"`SELECT pg_terminate_backend({oldest.pid})` and run again"
+    )
+
+
 def _what_remains(failed: StepResult) -> str:
     version, done = failed.migration.version, failed.statements_done
+    if failed.migration.transactional and not failed.sure:
+        return (
+            f"Nobody can tell yet whether migration {version} was committed. Its work and its row in the ledger are "
+            "one transaction: the next run reads there what is true."
+        )
     if failed.migration.transactional:
         return f"What this run did in migration {version} was rolled back by PostgreSQL: nothing of it remains."
     of = f"{done} of {failed.migration.statement_count} statements"

@@ -1,12 +1,14 @@
 """The ledger's tables: reading them, bringing them to their current shape, and writing what a run does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, LiteralString
 
-import psycopg
-from psycopg import rows, sql
+from psycopg import errors, rows, sql
+from psycopg.pq import TransactionStatus
 
 from runner import __version__
 from runner.core.durations import milliseconds
@@ -24,14 +26,28 @@ from runner.core.model import (
     Target,
 )
 from runner.core.naming import LEDGER_FILE
-from runner.postgres.session import Connection, usable
-from runner.postgres.watcher import HELD_KEY
+from runner.postgres.binding import bound
+from runner.postgres.session import Connection, settle, usable
+from runner.postgres.watcher import HELD_KEY, Mutex
 from runner.resources import PACKAGE, bundled
 
 TABLES = ["schema_migrations", "migration_history", "migration_runs", "migration_environment"]
 CODECS = {"UTF8": "utf-8", "SQL_ASCII": "utf-8", "LATIN1": "latin-1", "LATIN9": "iso8859-15", "WIN1252": "cp1252"}
 LARGEST_BODY = 1024 * 1024  # bytes of SQL that the ledger keeps of a file
+UNKNOWN = timedelta(-1)  # a duration that the server knows better
+UNFLUSHED = "SET LOCAL synchronous_commit = off"  # for what may be lost in a crash, as it then means nothing
+ALL_ROWS = "SET LOCAL row_security = off"  # no policy may hide the ledger: a reader without all rows is told
 
+MAKE_SCHEMA: LiteralString = """
+    DO $make$
+    BEGIN
+        IF to_regnamespace(quote_ident({name})) IS NULL THEN  -- IF NOT EXISTS asks for rights even when it does
+            CREATE SCHEMA {schema};
+        END IF;
+    END
+    $make$;
+    SET LOCAL search_path = {schema};
+    """
 ROWS: LiteralString = """
     SELECT version, name, checksum, status{more}, applied_at, applied_by, execution_time_ms, error_message
     FROM {schema}.schema_migrations"""
@@ -46,10 +62,10 @@ BEGIN_RUN: LiteralString = """
     INSERT INTO {schema}.migration_runs
         (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
          runner_version, server_version, wal_start)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, current_setting('server_version'), %s::pg_lsn)"""
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, current_setting('server_version'), {wal_position})"""
 END_RUN: LiteralString = """
     UPDATE {schema}.migration_runs
-    SET finished_at = clock_timestamp(), wal_end = %s::pg_lsn, outcome = %s WHERE run_id = %s"""
+    SET finished_at = clock_timestamp(), wal_end = {wal_position}, outcome = %s WHERE run_id = %s"""
 RECORD_ENVIRONMENT: LiteralString = """
     INSERT INTO {schema}.migration_environment (environment) VALUES (%s) ON CONFLICT DO NOTHING"""
 FORGET_PENDING: LiteralString = """
@@ -66,21 +82,30 @@ ANNOUNCE: LiteralString = """
     SET name = excluded.name, checksum = excluded.checksum, status = 'pending', applied_at = NULL,
         error_message = NULL, execution_time_ms = NULL, run_id = excluded.run_id
     WHERE schema_migrations.status <> 'completed'"""
+# Nothing may follow on what was not written: a division by zero stops also what was sent behind without waiting.
 MARK_RUNNING: LiteralString = """
-    UPDATE {schema}.schema_migrations
-    SET status = 'running', transactional = %(transactional)s, statements_total = %(statements)s,
-        statements_done = %(done)s, body = %(body)s
-    WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s"""
+    WITH marked AS (
+        UPDATE {schema}.schema_migrations
+        SET status = 'running', transactional = %(transactional)s, statements_total = %(statements)s,
+            statements_done = %(done)s, body = %(body)s
+        WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s
+          AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
+        RETURNING version)
+    SELECT 1 / count(*) FROM marked"""
 COUNT_DONE: LiteralString = """
     UPDATE {schema}.schema_migrations SET statements_done = %(done)s
     WHERE version = %(version)s AND status = 'running' AND run_id = %(run_id)s
       AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)"""
+TOOK: LiteralString = """
+    coalesce(%(ms)s, 1000 * (extract(epoch FROM clock_timestamp()) - coalesce(
+        nullif(current_setting('db_migrate.began', true), '')::numeric, extract(epoch FROM transaction_timestamp()))))
+    ::int"""
 RECORD_COMPLETED: LiteralString = """
     WITH recorded AS (
         INSERT INTO {schema}.schema_migrations
             (version, name, checksum, status, applied_at, execution_time_ms, applied_by, transactional,
              statements_total, statements_done, sql_digest, body, down_body, run_id)
-        SELECT %(version)s, %(name)s, %(checksum)s, 'completed', clock_timestamp(), %(ms)s, %(actor)s,
+        SELECT %(version)s, %(name)s, %(checksum)s, 'completed', clock_timestamp(), {took}, %(actor)s,
                %(transactional)s, %(statements)s, %(statements)s, %(sql_digest)s, %(body)s, %(down_body)s, %(run_id)s
         WHERE EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
         ON CONFLICT (version) DO UPDATE
@@ -90,25 +115,34 @@ RECORD_COMPLETED: LiteralString = """
             statements_total = excluded.statements_total, statements_done = excluded.statements_done,
             sql_digest = excluded.sql_digest, body = excluded.body, down_body = excluded.down_body,
             run_id = excluded.run_id
-        RETURNING version)
-    INSERT INTO {schema}.migration_history
-        (id, version, action, executed_at, execution_time_ms, status, executed_by, environment, run_id)
-    SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), %(ms)s, 'success', %(actor)s, %(environment)s,
-           %(run_id)s
-    FROM recorded"""
+        RETURNING version, execution_time_ms
+    ), kept AS (
+        INSERT INTO {schema}.migration_history
+            (id, version, action, executed_at, execution_time_ms, status, executed_by, environment, run_id)
+        SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), execution_time_ms, 'success', %(actor)s,
+               %(environment)s, %(run_id)s
+        FROM recorded
+        RETURNING execution_time_ms)
+    SELECT pg_current_xact_id()::text, max(execution_time_ms), 1 / count(*) FROM kept"""
 RECORD_FAILED: LiteralString = """
     WITH recorded AS (
         UPDATE {schema}.schema_migrations
         SET status = %(status)s, error_message = %(error)s, execution_time_ms = %(ms)s, applied_by = %(actor)s,
             applied_at = NULL, transactional = %(transactional)s, statements_total = %(statements)s,
-            statements_done = %(done)s
+            statements_done = CASE WHEN %(transactional)s THEN 0 ELSE greatest(statements_done, %(done)s) END
         WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s
-        RETURNING version)
-    INSERT INTO {schema}.migration_history
-        (id, version, action, executed_at, execution_time_ms, status, error_message, executed_by, environment, run_id)
-    SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), %(ms)s, 'failed', %(error)s, %(actor)s,
-           %(environment)s, %(run_id)s
-    FROM recorded"""
+        RETURNING version, statements_done
+    ), waiting AS (
+        UPDATE {schema}.schema_migrations SET status = 'pending'
+        WHERE version <> %(version)s AND status = 'running' AND transactional AND run_id = %(run_id)s
+    ), kept AS (
+        INSERT INTO {schema}.migration_history
+            (id, version, action, executed_at, execution_time_ms, status, error_message, executed_by, environment,
+             run_id)
+        SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), %(ms)s, 'failed', %(error)s, %(actor)s,
+               %(environment)s, %(run_id)s
+        FROM recorded)
+    SELECT statements_done FROM recorded"""
 RECORD_UNDONE: LiteralString = """
     WITH undone AS (DELETE FROM {schema}.schema_migrations WHERE version = %(version)s RETURNING version)
     INSERT INTO {schema}.migration_history
@@ -117,8 +151,8 @@ RECORD_UNDONE: LiteralString = """
            %(run_id)s
     FROM undone"""
 COMPLETED_BY: LiteralString = """
-    SELECT FROM {schema}.schema_migrations WHERE version = %s AND status = 'completed' AND run_id = %s"""
-WAL_POSITION = "SELECT pg_current_wal_lsn()::text"
+    SELECT version FROM {schema}.schema_migrations WHERE status = 'completed' AND run_id = %s"""
+WAL_POSITION: LiteralString = "pg_current_wal_lsn()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,54 +177,65 @@ class Ledger:
     context: RunContext
     environment: str
 
-    def _sql(self, query: LiteralString) -> sql.Composed:
-        return sql.SQL(query).format(schema=sql.Identifier(self.schema), held_key=HELD_KEY)
+    def _sql(self, query: LiteralString, *, wal: bool = False) -> bytes:
+        return _formatted(query, self.schema, wal=wal)
 
-    def rows(
+    def rows(self, connection: Connection) -> LedgerRows:
+        """What a ledger of the current shape holds."""
+        with connection.pipeline():
+            answer = self.ask(connection)
+        return answer()
+
+    def ask(
         self, connection: Connection, *, whole: bool = False, environment: bool = True, current: bool = True
-    ) -> LedgerRows:
-        """What the ledger holds; with `whole` also when, by whom and how each migration was applied. Without
-        `environment`, and not `current`, for a ledger of an older shape.
+    ) -> Callable[[], LedgerRows]:
+        """Ask what the ledger holds; the answer is called for when it is wanted. With `whole` also when, by whom and
+        how each migration was applied; without `environment`, and not `current`, of a ledger of an older shape.
         """
-        more = sql.SQL(ADDED if current else "")
-        query = sql.SQL(ROWS if whole else CHECKSUMS).format(schema=sql.Identifier(self.schema), more=more)
-        with connection.pipeline(), connection.cursor(row_factory=rows.class_row(Applied)) as cursor:
-            cursor.execute(query)
-            answer = connection.execute(self._sql(ENVIRONMENT)) if environment else None
-            applied = tuple(cursor.fetchall())
-            recorded = answer.fetchone() if answer else None
-        return LedgerRows(applied=applied, environment=recorded[0] if recorded else None)
+        query = sql.SQL(ROWS if whole else CHECKSUMS).format(
+            schema=sql.Identifier(self.schema), more=sql.SQL(ADDED if current else "")
+        )
+        applied = connection.cursor(row_factory=rows.class_row(Applied)).execute(query)
+        recorded = connection.execute(self._sql(ENVIRONMENT)) if environment else None
+
+        def answer() -> LedgerRows:
+            row = recorded.fetchone() if recorded else None
+            return LedgerRows(applied=tuple(applied.fetchall()), environment=row[0] if row else None)
+
+        return answer
 
     def bodies(self, connection: Connection, versions: Sequence[str]) -> dict[str, str]:
         """The applied texts of these versions, as far as the ledger kept them; it keeps no large ones."""
         with usable(connection):
-            return dict(connection.execute(self._sql(BODIES), [list(versions)]).fetchall())
+            with _reading(connection):
+                cursor = connection.execute(self._sql(BODIES), [list(versions)])
+            return dict(cursor.fetchall())
 
     def history(self, connection: Connection, limit: int) -> list[HistoryEntry]:
         """The last entries of the history, the newest first."""
-        with usable(connection), connection.cursor(row_factory=rows.class_row(HistoryEntry)) as cursor:
-            return cursor.execute(self._sql(HISTORY), [limit]).fetchall()
+        with usable(connection):
+            with _reading(connection):
+                cursor = connection.cursor(row_factory=rows.class_row(HistoryEntry))
+                cursor.execute(self._sql(HISTORY), [limit])
+            return cursor.fetchall()
 
     def install(self, connection: Connection) -> None:
-        """Bring the ledger to its current shape, from nothing or from an earlier shape; inside the caller's
-        transaction.
+        """Bring the ledger to its current shape, from nothing or from an earlier shape; inside of the transaction that
+        is open, or in one of its own.
         """
-        name = sql.Identifier(self.schema)
-        connection.execute(sql.SQL("SET LOCAL search_path = {}").format(name))
-        if connection.execute("SELECT to_regnamespace(quote_ident(%s)) IS NULL", [self.schema]).fetchone() == (True,):
-            connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
-        connection.execute((bundled("migrations") / LEDGER_FILE).read_bytes())
+        text = (bundled("migrations") / LEDGER_FILE).read_bytes()
+        connection.execute(self._sql(MAKE_SCHEMA) + text)  # all of it one message, and so one transaction
 
-    def begin_run(self, connection: Connection, planned: Sequence[MigrationFile]) -> None:
-        """Write the run and what it plans, visible to everybody from here on."""
+    def begin_run(self, connection: Connection, planned: Sequence[MigrationFile], *, wal: bool) -> None:
+        """Write the run and what it plans, visible to everybody from here on. `wal`: the role may ask where the
+        write-ahead log stands.
+        """
         context = self.context
-        position = _wal_position(connection)
-        with connection.pipeline(), connection.transaction():
+        with _at_once(connection):
             connection.execute(
-                self._sql(BEGIN_RUN),
+                self._sql(BEGIN_RUN, wal=wal),
                 [context.run_id, "migrate", self.environment, context.actor, context.triggering_actor,
-                 context.repository, context.ref, context.sha, context.run_url, context.run_attempt, __version__,
-                 position],
+                 context.repository, context.ref, context.sha, context.run_url, context.run_attempt, __version__],
             )  # fmt: skip
             connection.execute(self._sql(RECORD_ENVIRONMENT), [self.environment])
             versions = [file.version for file in planned]
@@ -205,14 +250,25 @@ class Ledger:
                 ],
             )
 
-    def end_run(self, connection: Connection, outcome: str) -> None:
+    def end_run(self, connection: Connection, outcome: str, *, wal: bool) -> None:
         """Write how the run ended."""
-        connection.execute(self._sql(END_RUN), [_wal_position(connection), outcome, self.context.run_id])
+        connection.execute(self._sql(END_RUN, wal=wal), [outcome, self.context.run_id])
 
-    def mark_running(self, connection: Connection, migration: Migration, done: int = 0) -> bool:
+    def mark_running(self, connection: Connection, migration: Migration, mutex: Mutex, done: int = 0) -> bool:
         """Show that this migration is under way, with its first `done` statements done by an earlier run; False when
-        the row is not this run's any more. Not flushed: losing the mark in a crash costs nothing.
+        the row is not this run's any more, or the mutex is lost.
         """
+        try:
+            with _at_once(connection):
+                connection.execute(UNFLUSHED)
+                connection.execute(self.marking(connection, migration, mutex, done))
+        except errors.DivisionByZero:
+            connection.rollback()
+            return False
+        return True
+
+    def marking(self, connection: Connection, migration: Migration, mutex: Mutex, done: int = 0) -> bytes:
+        """The statement for it, which fails where `mark_running` is false."""
         given = {
             "version": migration.version,
             "run_id": self.context.run_id,
@@ -220,11 +276,10 @@ class Ledger:
             "statements": migration.statement_count,
             "done": done,
             "body": None if migration.transactional else _kept(connection, migration.file.up),  # for going on in it
+            "holder": mutex.holder,
+            "mutex": mutex.key,
         }
-        with connection.pipeline(), connection.transaction():
-            connection.execute("SET LOCAL synchronous_commit = off")
-            marked = connection.execute(self._sql(MARK_RUNNING), given)
-        return marked.rowcount == 1
+        return bound(connection, self._sql(MARK_RUNNING), given)
 
     def count_done(self, connection: Connection, migration: Migration, done: int, *, mutex: int, holder: int) -> bool:
         """Keep how many statements of a migration outside of a transaction are done; False when its row is not this
@@ -235,49 +290,62 @@ class Ledger:
         return cursor.rowcount == 1
 
     def record_completed(self, connection: Connection, step: StepResult, *, mutex: int, holder: int) -> bool:
-        """Write row and history of a migration, inside its own transaction; False, and nothing written, when the
-        backend `holder` no longer holds the mutex.
+        """Write row and history of a migration, inside its own transaction; False, with the transaction aborted, when
+        the backend `holder` no longer holds the mutex.
         """
-        file = step.migration.file
-        cursor = connection.execute(
-            self._sql(RECORD_COMPLETED),
-            {
-                **self._common(step),
-                "name": _stored(connection, file.name),
-                "checksum": file.checksum,
-                "sql_digest": step.migration.sql_digest,
-                "body": _kept(connection, file.up),
-                "down_body": _kept(connection, file.down) if file.down else None,
-                "mutex": mutex,
-                "holder": holder,
-            },
-        )
-        return cursor.rowcount == 1
+        try:
+            connection.execute(self._recording(connection, step, mutex=mutex, holder=holder))
+        except errors.DivisionByZero:
+            return False
+        return True
 
-    def record_failed(self, connection: Connection, step: StepResult, error: str) -> bool:
-        """Write the failure of a migration; False when its row is not this run's to write. One of which a step may or
-        may not have been done stays `running`: the next run must not guess.
+    def recording(self, connection: Connection, migration: Migration, mutex: Mutex) -> bytes:
+        """The statement that writes row and history, with the time since `sending.limits`; returns the transaction's
+        number and that time in milliseconds. It fails when the mutex is lost.
+        """
+        step = StepResult(migration=migration, duration=UNKNOWN)
+        return self._recording(connection, step, mutex=mutex.key, holder=mutex.holder)
+
+    def _recording(self, connection: Connection, step: StepResult, *, mutex: int, holder: int) -> bytes:
+        file = step.migration.file
+        given = {
+            **self._common(step),
+            "name": _stored(connection, file.name),
+            "checksum": file.checksum,
+            "sql_digest": step.migration.sql_digest,
+            "body": _kept(connection, file.up),
+            "down_body": _kept(connection, file.down) if file.down else None,
+            "mutex": mutex,
+            "holder": holder,
+        }
+        return bound(connection, self._sql(RECORD_COMPLETED), given)
+
+    def record_failed(self, connection: Connection, step: StepResult, error: str) -> int | None:
+        """Write the failure of a migration; None when its row is not this run's to write, else how many of its
+        statements stay: of what was under way when a connection was lost, the ledger may know more than the run. One
+        of which a step may or may not have been done stays `running`: the next run must not guess.
         """
         given = {
             **self._common(step),
             "error": _stored(connection, error),
             "status": Status.FAILED if step.sure else Status.RUNNING,
-            "done": 0 if step.migration.transactional else step.statements_done,
+            "done": step.statements_done,
         }
-        return connection.execute(self._sql(RECORD_FAILED), given).rowcount == 1
+        row = connection.execute(self._sql(RECORD_FAILED), given).fetchone()
+        return row[0] if row else None
 
     def record_undone(self, connection: Connection, step: StepResult) -> None:
         """Take a migration that was undone out of the ledger; the history keeps it."""
         connection.execute(self._sql(RECORD_UNDONE), self._common(step))
 
-    def completed_by_this_run(self, connection: Connection, migration: Migration) -> bool:
-        """Whether the ledger has the migration as completed by this run."""
-        return connection.execute(self._sql(COMPLETED_BY), [migration.version, self.context.run_id]).rowcount == 1
+    def completed_by_this_run(self, connection: Connection) -> set[str]:
+        """The versions that the ledger has as completed by this run."""
+        return {version for (version,) in connection.execute(self._sql(COMPLETED_BY), [self.context.run_id]).fetchall()}
 
     def _common(self, step: StepResult) -> dict[str, Any]:
         return {
             "version": step.migration.version,
-            "ms": milliseconds(step.duration),
+            "ms": None if step.duration is UNKNOWN else milliseconds(step.duration),
             "actor": self.context.actor,
             "environment": self.environment,
             "run_id": self.context.run_id,
@@ -304,54 +372,98 @@ def _kept(connection: Connection, source: SourceFile) -> str | None:
     return source.text if _stored(connection, source.text) == source.text else None
 
 
-def _wal_position(connection: Connection) -> str | None:
-    """Where the write-ahead log stands; None where the server does not say it, as some hosted ones do not."""
-    try:
-        row = connection.execute(WAL_POSITION).fetchone()
-    except psycopg.Error:
-        if connection.closed:
-            raise
-        return None
-    return row[0] if row else None
-
-
-def read_target(connection: Connection, schema: str) -> Target:
-    """What the server says of itself, of the role, and of what stands in the ledger's place; one query."""
-    with connection.cursor(row_factory=rows.dict_row) as cursor:
-        cursor.execute((PACKAGE / "postgres" / "sql" / "target.sql").read_bytes(), {"schema": schema, "tables": TABLES})
-        row = cursor.fetchone()
-    assert row is not None  # noqa: S101 - the query has no FROM that could be empty
-    columns, answers = row.pop("columns"), row.pop("answers")
-    foreign = foreign_table(columns)
-    return Target(
-        **{**row, "unwritable": tuple(row["unwritable"])},
-        tables=tuple(columns),
-        foreign_table=foreign or "",
-        foreign_columns=tuple(sorted(columns[foreign])) if foreign else (),
-        ledger=judge(columns, answers=answers) if row["schema_exists"] else LedgerState.ABSENT,
+@cache
+def _formatted(query: LiteralString, schema: str, *, wal: bool = False) -> bytes:
+    return (
+        sql.SQL(query)
+        .format(
+            schema=sql.Identifier(schema),
+            name=sql.Literal(schema),
+            held_key=HELD_KEY,
+            took=sql.SQL(TOOK),
+            wal_position=sql.SQL(WAL_POSITION if wal else "NULL"),
+        )
+        .as_bytes(None)
     )
 
 
 def survey(
-    connection: Connection, ledger: Ledger, *, fit: Callable[[Target], None], whole: bool = False
+    connection: Connection,
+    ledger: Ledger,
+    *,
+    fit: Callable[[Target], None],
+    whole: bool = False,
+    expected: LedgerState = LedgerState.CURRENT,
 ) -> tuple[Target, LedgerRows]:
-    """Target and ledger in one read-only transaction, which the server enforces. `fit` raises when the target is not
-    one to read the ledger of.
+    """Target and ledger in one read-only transaction, which the server enforces; in one round trip where the ledger is
+    as expected. `fit` raises when the target is not one to read the ledger of.
     """
-    connection.read_only = True
-    try:
-        with usable(connection), connection.pipeline(), connection.transaction():
-            connection.execute("SET LOCAL row_security = off")  # a policy must not hide the ledger from its reader
-            target = read_target(connection, ledger.schema)
-            fit(target)
-            if target.ledger is LedgerState.ABSENT:
-                return target, LedgerRows()
-            return target, ledger.rows(
+    with usable(connection):
+        if expected is LedgerState.CURRENT:
+            try:
+                with _reading(connection):
+                    target, answer = _ask_target(connection, ledger.schema), ledger.ask(connection, whole=whole)
+                return _fitting(target(), fit), answer()
+            except (errors.UndefinedTable, errors.UndefinedColumn, errors.InsufficientPrivilege):
+                pass  # no ledger, or not of this shape: what is there must be known before it is asked
+        with _reading(connection):
+            target = _ask_target(connection, ledger.schema)
+        found = _fitting(target(), fit)
+        if found.ledger is LedgerState.ABSENT:
+            return found, LedgerRows()
+        with _reading(connection):
+            answer = ledger.ask(
                 connection,
                 whole=whole,
-                environment="migration_environment" in target.tables,
-                current=target.ledger is LedgerState.CURRENT,
+                environment="migration_environment" in found.tables,
+                current=found.ledger is LedgerState.CURRENT,
             )
-    finally:
-        if not connection.closed:
-            connection.read_only = None
+        return found, answer()
+
+
+@contextmanager
+def _at_once(connection: Connection) -> Iterator[None]:
+    """A transaction whose statements are sent without waiting. When one fails, it is the caller's to roll back."""
+    with connection.pipeline():
+        connection.execute("BEGIN")
+        yield
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _reading(connection: Connection) -> Iterator[None]:
+    """A read-only transaction whose statements are sent without waiting; answers are there behind the block."""
+    with connection.pipeline():  # psycopg's own transaction() would wait for its BEGIN and COMMIT
+        if connection.info.transaction_status == TransactionStatus.INERROR:
+            connection.execute("ROLLBACK")
+        connection.execute("BEGIN READ ONLY")
+        settle(connection, local=True)
+        connection.execute(ALL_ROWS)
+        yield
+        connection.execute("COMMIT")
+
+
+def _ask_target(connection: Connection, schema: str) -> Callable[[], Target]:
+    """Ask what the server says of itself, of the role, and of what stands in the ledger's place."""
+    query = (PACKAGE / "postgres" / "sql" / "target.sql").read_bytes()
+    cursor = connection.cursor(row_factory=rows.dict_row).execute(query, {"schema": schema, "tables": TABLES})
+
+    def answer() -> Target:
+        row = cursor.fetchone()
+        assert row is not None  # noqa: S101 - the query has no FROM that could be empty
+        columns, answers = row.pop("columns"), row.pop("answers")
+        foreign = foreign_table(columns)
+        return Target(
+            **{**row, "unwritable": tuple(row["unwritable"])},
+            tables=tuple(columns),
+            foreign_table=foreign or "",
+            foreign_columns=tuple(sorted(columns[foreign])) if foreign else (),
+            ledger=judge(columns, answers=answers) if row["schema_exists"] else LedgerState.ABSENT,
+        )
+
+    return answer
+
+
+def _fitting(target: Target, fit: Callable[[Target], None]) -> Target:
+    fit(target)
+    return target

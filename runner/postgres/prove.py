@@ -10,12 +10,14 @@ from runner.core.difference import difference
 from runner.core.model import LedgerState, Migration, RunContext, StepResult
 from runner.core.naming import LEDGER_FILE
 from runner.errors import Finding, MigrationFailed
-from runner.postgres.execute import Execution, apply
+from runner.postgres.execute import apply
+from runner.postgres.execution import Execution
 from runner.postgres.ledger import Ledger
 from runner.postgres.schema_snapshot import schema_snapshot
 from runner.postgres.scratch import Scratch
 from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection, usable
+from runner.postgres.signals import deaf
 from runner.postgres.undo import undo
 from runner.postgres.watcher import Mutex, take_mutex
 
@@ -92,15 +94,18 @@ def _applied(
     context = replace(proof.context, run_id=str(uuid.uuid4()))
     execution = Execution(
         worker=worker,
+        backend=worker.info.backend_pid,
         ledger=Ledger(schema=proof.schema, context=context, environment="check"),
         mutex=mutex,
         timeouts=proof.timeouts,
         starting=lambda _: None,
+        retrying=lambda *_: None,
+        tell=lambda _: None,
         scrub=proof.scrub,
         warn=lambda _: None,
         reconnect=lambda: proof.scratch.connect("worker"),
     )
-    with closing(apply(execution, migrations, state)) as steps:
+    with deaf(), closing(apply(execution, migrations, state)) as steps:
         for step in steps:
             yield step
             if step.failure:

@@ -1,15 +1,16 @@
 """How a migration's statements are sent, what is said when the server refuses one, and how checks are judged."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
 import psycopg
-from psycopg import sql
-from psycopg.generators import execute
+from psycopg import generators, sql
+from psycopg.abc import PQGen
 from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
 
 from runner.core.durations import milliseconds
 from runner.core.frame import code_frame
@@ -19,7 +20,13 @@ from runner.core.split import split
 from runner.errors import Finding, MigrationFailed
 from runner.postgres.session import Connection
 
-BOOLEAN = 16  # the type's object identifier
+CHUNK = 256  # rows of an answer that are held at once
+PARTS = {ExecStatus.TUPLES_CHUNK, ExecStatus.SINGLE_TUPLE}  # of an answer; its end has another status
+COPYING = {ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH}
+# The time is kept where the end of the transaction finds it, as text that no setting of a file changes the reading of.
+LIMITS = """
+    SELECT set_config('lock_timeout', {lock}, {local}), set_config('statement_timeout', {statement}, {local}),
+           set_config('db_migrate.began', extract(epoch FROM clock_timestamp())::text, {local})"""
 LONGEST_SAYING = 4096  # characters of each thing that the server says of an error
 
 
@@ -41,28 +48,53 @@ class Timeouts:
 
 def limit(connection: Connection, timeouts: Timeouts, *, local: bool) -> None:
     """Set the server's limits for the statements that follow: in this transaction, or in the session."""
-    template = sql.SQL("SET LOCAL {} = {}") if local else sql.SQL("SET {} = {}")
-    limits = {"lock_timeout": timeouts.lock, "statement_timeout": timeouts.statement}
-    settings = [
-        template.format(sql.Identifier(name), sql.Literal(milliseconds(value))) for name, value in limits.items()
-    ]
-    connection.execute(sql.SQL("; ").join(settings))
+    connection.execute(limits(timeouts, local=local))
+
+
+def limits(timeouts: Timeouts, *, local: bool) -> sql.Composed:
+    """What sets them, and notes the time for the ledger; one statement."""
+    return sql.SQL(LIMITS).format(
+        lock=sql.Literal(str(milliseconds(timeouts.lock))),
+        statement=sql.Literal(str(milliseconds(timeouts.statement))),
+        local=sql.Literal(local),
+    )
+
+
+def lock_timeout(duration: timedelta) -> bytes:
+    """What sets it for the rest of the transaction."""
+    return f"SET LOCAL lock_timeout = {milliseconds(duration)}".encode()
 
 
 def send(connection: Connection, source: SourceFile, statement: Statement) -> None:
-    """Execute a statement of a file, or several that go together. Raises MigrationFailed on the place of the one that
-    failed.
+    """Execute a statement of a file, or several that go together; rows are thrown away as they come. Raises
+    MigrationFailed on the place of the one that failed.
     """
     with failing_at(source, statement):
-        if statement.count == 1:
-            connection.execute(statement.sql)
-            return
         connection.pgconn.send_query(statement.sql)
-        results = connection.wait(execute(connection.pgconn))  # one of each statement, up to the one that failed
-    if results[-1].status == ExecStatus.FATAL_ERROR:
-        error = psycopg.errors.error_from_result(results[-1])
-        one = statement if error.diag.statement_position else _one_of(statement, len(results) - 1)
-        raise MigrationFailed(_finding(error, source, one))
+        done, last = connection.wait(_drained(connection.pgconn))
+    if last.status == ExecStatus.FATAL_ERROR:
+        error = psycopg.errors.error_from_result(last)
+        together = statement.count > 1 and not error.diag.statement_position
+        raise MigrationFailed(failure_of(error, source, _one_of(statement, done) if together else statement))
+
+
+def _drained(pgconn: PGconn) -> PQGen[tuple[int, PGresult]]:
+    """How many statements were answered before the last answer, and that one; flat in memory."""
+    done, last = -1, None
+    yield from generators.send(pgconn)
+    while True:
+        with suppress(psycopg.Error):  # nothing is under way any more
+            pgconn.set_chunked_rows_mode(CHUNK)
+        result = yield from generators.fetch(pgconn)
+        if result is None:
+            break
+        if result.status in COPYING:
+            pgconn.finish()
+            raise psycopg.OperationalError("the server wants to be sent the data of a COPY, or to send it")
+        if result.status not in PARTS:
+            done, last = done + 1, result
+    assert last is not None  # noqa: S101 - whatever is sent is answered
+    return done, last
 
 
 def _one_of(together: Statement, number: int) -> Statement:
@@ -73,34 +105,13 @@ def _one_of(together: Statement, number: int) -> Statement:
     return Statement(source=together.source, start=start + cut.start, end=start + cut.end, line=line, column=column)
 
 
-def check(connection: Connection, migration: Migration, statement: Statement) -> None:
-    """A check statement returns rows, and each begins with true."""
-    assert migration.file.check is not None  # noqa: S101 - checks come from that file
-    source = migration.file.check
-    with failing_at(source, statement):
-        result = connection.execute(statement.sql).pgresult
-    assert result is not None  # noqa: S101 - a statement that did not raise has one
-    first_is_boolean = result.nfields > 0 and result.ftype(0) == BOOLEAN
-    wrong = next(
-        (row + 1 for row in range(result.ntuples) if not (first_is_boolean and result.get_value(row, 0) == b"t")), None
-    )
-    if result.ntuples and wrong is None:
-        return
-    what = f"row {wrong} does not begin with true" if result.ntuples else "it returned no row"
-    raise MigrationFailed(
-        Finding(f"the check of migration {migration.version} failed: {what}", path=source.path, line=statement.line,
-                column=statement.column, hint="every row of a check must begin with true",
-                frame=code_frame(source.data, statement.line, statement.column))
-    )  # fmt: skip
-
-
 @contextmanager
 def failing_at(source: SourceFile, statement: Statement | None = None) -> Iterator[None]:
     """Turn an error of the server into MigrationFailed, on the file, line and column where it belongs."""
     try:
         yield
     except psycopg.Error as error:
-        raise MigrationFailed(_finding(error, source, statement)) from None
+        raise MigrationFailed(failure_of(error, source, statement)) from None
 
 
 CANCELLED_BY_HAND = "due to user request"  # shares its code with the statement timeout
@@ -116,12 +127,18 @@ HINTS = {
 }
 
 
-def _finding(error: psycopg.Error, source: SourceFile, statement: Statement | None) -> Finding:
+def failure_of(
+    error: psycopg.Error, source: SourceFile, statement: Statement | None = None, *, wrapped: int = 0
+) -> Finding:
+    """What the server says, on the file, line and column where it belongs. `wrapped`: characters that were sent before
+    the statement.
+    """
     diagnosis = error.diag
     line = statement.line if statement else 1
     column = statement.column if statement else None
-    if statement and diagnosis.statement_position:
-        line, column = locate(statement, int(diagnosis.statement_position))
+    position = int(diagnosis.statement_position or 0) - wrapped
+    if statement and position > 0:
+        line, column = locate(statement, position)
     message = _bounded(diagnosis.message_primary or " ".join(str(error).split()))
     code = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
     said = {"detail": diagnosis.message_detail, "hint": diagnosis.message_hint, "context": diagnosis.context}

@@ -1,51 +1,97 @@
-"""One migration in one transaction: its statements, its check file, its ledger row and its history, or none of it."""
+"""Transactional migrations of which each statement waits for its answer: those that cannot be sent ahead."""
 
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 
-from runner.core.model import Migration, StepResult
+from runner.core.model import Migration, Statement, StepResult
 from runner.core.naming import LEDGER_FILE
-from runner.errors import Finding, MigrationFailed
-from runner.postgres.ledger import Ledger
-from runner.postgres.sending import Timeouts, check, failing_at, limit, send
-from runner.postgres.session import Connection
-from runner.postgres.watcher import Mutex
+from runner.core.slowest import Slowest
+from runner.errors import Cancelled, Finding, MigrationFailed
+from runner.postgres.ahead import AS_OURSELVES, FORGET, Unit, patience
+from runner.postgres.checking import check
+from runner.postgres.execution import Execution
+from runner.postgres.failures import mutex_lost, not_ours
+from runner.postgres.recovery import recover
+from runner.postgres.sending import failing_at, limit, send
+from runner.postgres.session import usable
+from runner.postgres.signals import audible
 
 
-def run_transactional(
-    connection: Connection, ledger: Ledger, migration: Migration, *, mutex: Mutex, timeouts: Timeouts
-) -> StepResult:
-    """Run one migration and write its rows: all of it stays, or none. A failure is in the result, rolled back and
-    not yet recorded. Raises Cancelled, rolled back as well.
+def run_waiting(execution: Execution, unit: Unit, *, mark: bool = True) -> Iterator[StepResult]:
+    """Run migrations in one transaction and yield what happened to each: all of it stays, or none. A failure is the
+    only result, rolled back and not yet recorded. Raises Cancelled behind it. `mark`: there is a
+    ledger to mark them in.
     """
-    started = time.monotonic()
-    done = 0
-
-    def result(failure: Finding | None = None) -> StepResult:
-        duration = timedelta(seconds=time.monotonic() - started)
-        return StepResult(migration=migration, duration=duration, statements_done=done, failure=failure)
-
+    worker, ledger = execution.worker, execution.ledger
+    account = _Account(unit[0])
+    results: list[StepResult] = []
     try:
-        with failing_at(migration.source), connection.transaction():
-            limit(connection, timeouts.of(migration), local=True)
-            for statement in migration.steps:
-                send(connection, migration.source, statement)
-                done += statement.count
-            for statement in migration.checks:
-                check(connection, migration, statement)
-            connection.execute("RESET SESSION AUTHORIZATION; RESET ROLE")  # the ledger is written as who we are
-            if migration.file.path.name == LEDGER_FILE:
-                ledger.install(connection)
-            if not ledger.record_completed(connection, result(), mutex=mutex.key, holder=mutex.holder):
-                raise MigrationFailed(_mutex_lost(migration))
+        with audible():
+            for migration in unit if mark else ():
+                with usable(worker):
+                    marked = ledger.mark_running(worker, migration, execution.mutex)
+                if not marked:
+                    raise MigrationFailed(not_ours(migration))
+            with failing_at(unit[-1].source), worker.transaction():
+                for migration in unit:
+                    if results:
+                        for command in FORGET:
+                            worker.execute(command)
+                    account = _Account(migration)
+                    execution.begin(migration)
+                    _run(execution, account)
+                    results.append(account.result())
     except MigrationFailed as error:
-        return result(error.findings[0])
-    return result()
+        yield account.result(error.findings[0])
+    except Cancelled as error:
+        yield account.result(Finding(str(error), path=account.migration.file.path))
+        raise
+    else:
+        yield from results
+    finally:
+        recover(worker)
 
 
-def _mutex_lost(migration: Migration) -> Finding:
-    return Finding(
-        "this run no longer holds the mutex; the migration was rolled back",
-        path=migration.file.path,
-        hint="the watcher's connection was cut or ended by the server; run again when that is mended",
-    )
+def _run(execution: Execution, account: "_Account") -> None:
+    """One migration inside of the transaction, with its row."""
+    worker, migration = execution.worker, account.migration
+    limit(worker, execution.timeouts.of(migration), local=True)
+    for place, statement in enumerate(migration.steps):
+        for command in patience(execution, migration, place):
+            worker.execute(command)
+        began = time.monotonic()
+        send(worker, migration.source, statement)
+        account.finished(statement, timedelta(seconds=time.monotonic() - began))
+    for statement in migration.checks:
+        check(worker, migration, statement)
+    for command in AS_OURSELVES:
+        worker.execute(command)
+    if migration.file.path.name == LEDGER_FILE:
+        execution.ledger.install(worker)
+    mutex = execution.mutex
+    if not execution.ledger.record_completed(worker, account.result(), mutex=mutex.key, holder=mutex.holder):
+        raise MigrationFailed(mutex_lost(migration))
+
+
+class _Account:
+    """What is known of a migration under way."""
+
+    def __init__(self, migration: Migration) -> None:
+        self.migration = migration
+        self._began, self._done, self._slowest = time.monotonic(), 0, Slowest()
+
+    def finished(self, statement: Statement, took: timedelta) -> None:
+        """A statement, or several together, were answered."""
+        self._done += statement.count
+        self._slowest.add(statement.line, took)
+
+    def result(self, failure: Finding | None = None) -> StepResult:
+        """The result as it stands."""
+        return StepResult(
+            migration=self.migration,
+            duration=timedelta(seconds=time.monotonic() - self._began),
+            statements_done=self._done,
+            failure=failure,
+            slowest=self._slowest.times(),
+        )

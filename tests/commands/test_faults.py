@@ -202,10 +202,11 @@ def test_a_run_that_was_overtaken_does_not_claim_what_the_other_did(
             ours, _ = first.communicate(timeout=30)
     assert second.returncode == 0, theirs
     assert first.returncode == 1, ours
-    assert "no longer holds the mutex" in ours
+    assert "ended what the server still executed for a run that died" in theirs
+    assert "terminating connection due to administrator command" in ours
     assert database.query("SELECT outcome FROM migration_runs ORDER BY started_at") == [("failed",), ("applied",)]
     assert database.query("SELECT status FROM schema_migrations") == [("completed",)]
-    assert database.query("SELECT status FROM migration_history") == [("success",)]
+    assert database.value("SELECT count(*) FROM migration_history WHERE status = 'success'") == 1
 
 
 def test_a_migration_whose_row_is_gone_does_not_run(db_migrate: CommandLine, database: Database) -> None:

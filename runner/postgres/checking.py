@@ -1,0 +1,75 @@
+"""Check files: every statement returns rows, and each row begins with true.
+
+One that can stand inside of another query is judged by the server, so that what comes behind it need not wait.
+"""
+
+import re
+
+import psycopg
+
+from runner.core.frame import code_frame
+from runner.core.model import Migration, Statement
+from runner.errors import Finding, MigrationFailed
+from runner.postgres.sending import failing_at, failure_of
+from runner.postgres.session import Connection
+
+BOOLEAN = 16  # the type's object identifier
+# What these words may be the beginning of cannot stand in FROM, or means something else there.
+AT_THE_TOP_ONLY = re.compile(rb"\b(?:INTO|INSERT|UPDATE|DELETE|MERGE|SHARE)\b", re.IGNORECASE)
+# Text that is no number cannot be cast to one: the server's error carries our word. Of any type, only true is true.
+BEFORE = b"""SELECT (coalesce('check: row ' || min(number) FILTER (WHERE first IS DISTINCT FROM 'true'),
+ CASE count(*) WHEN 0 THEN 'check: nothing' ELSE '0' END))::int
+ FROM (SELECT row_number() OVER () AS number, to_jsonb(first) AS first FROM ("""
+BEHIND = b"\n) AS checked (first)) AS numbered"
+NO_NUMBER, TOO_FEW_COLUMNS, OUR_NAME = "22P02", "42P10", '"checked"'
+OUR_WORD = re.compile(r"\bcheck: (?:row (\d+)|nothing)")
+
+
+def can_be_judged_by_the_server(statement: Statement) -> bool:
+    """Whether it may be sent in the form of `judged`."""
+    return statement.traits.kind == "select_stmt" and not AT_THE_TOP_ONLY.search(statement.sql)
+
+
+def judged(statement: Statement) -> bytes:
+    """The check as a query that fails when the check does."""
+    return BEFORE + statement.sql + BEHIND
+
+
+def failure_of_judged(error: psycopg.Error, migration: Migration, statement: Statement) -> Finding:
+    """What is wrong when the query of `judged` fails: the check, or its SQL."""
+    word = OUR_WORD.search(error.diag.message_primary or "") if error.sqlstate == NO_NUMBER else None
+    if word:
+        return _failed(migration, statement, int(word[1]) if word[1] else None)
+    if error.sqlstate == TOO_FEW_COLUMNS and OUR_NAME in (error.diag.message_primary or ""):
+        return _failed(migration, statement, 1)
+    assert migration.file.check is not None  # noqa: S101 - checks come from that file
+    return failure_of(error, migration.file.check, statement, wrapped=len(BEFORE))
+
+
+def check(connection: Connection, migration: Migration, statement: Statement) -> None:
+    """Execute a check and judge it. Raises MigrationFailed."""
+    assert migration.file.check is not None  # noqa: S101 - checks come from that file
+    with failing_at(migration.file.check, statement):
+        result = connection.execute(statement.sql).pgresult
+    assert result is not None  # noqa: S101 - a statement that did not raise has one
+    first_is_boolean = result.nfields > 0 and result.ftype(0) == BOOLEAN
+    wrong = next(
+        (row + 1 for row in range(result.ntuples) if not (first_is_boolean and result.get_value(row, 0) == b"t")), None
+    )
+    if wrong or not result.ntuples:
+        raise MigrationFailed(_failed(migration, statement, wrong))
+
+
+def _failed(migration: Migration, statement: Statement, row: int | None) -> Finding:
+    """`row`: the first that does not begin with true; None when there is none at all."""
+    what = f"row {row} does not begin with true" if row else "it returned no row"
+    source = migration.file.check
+    assert source is not None  # noqa: S101 - checks come from that file
+    return Finding(
+        f"the check of migration {migration.version} failed: {what}",
+        path=source.path,
+        line=statement.line,
+        column=statement.column,
+        hint="every row of a check must begin with true",
+        frame=code_frame(source.data, statement.line, statement.column),
+    )
