@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from runner.core.model import Control, Statement
+from runner.core.model import Control, Migration, Statement
 from runner.core.statements import PLAIN, WITH_ESCAPES
 
 CONTROLS = re.compile(rb"\b(?:COMMIT|ROLLBACK|CALL|EXECUTE)\b", re.IGNORECASE)
@@ -45,6 +45,16 @@ def certainty(statements: Sequence[Statement], step: Statement) -> Certainty:
     if traits.control or traits.no_transaction:
         return Certainty.UNKNOWN
     return Certainty.IN_PARTS if _may_commit(step) else Certainty.COUNTED
+
+
+def behind(migration: Migration, done: int) -> Certainty:
+    """That of the step behind the first `done` statements of a migration; COUNTED when none is left."""
+    position = 0
+    for step in migration.steps:
+        position += step.count
+        if position > done:
+            return certainty(migration.statements, step)
+    return Certainty.COUNTED
 
 
 def block_of(statements: Sequence[Statement], step: Statement) -> Sequence[Statement]:

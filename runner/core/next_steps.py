@@ -68,5 +68,5 @@ def _what_remains(failed: StepResult) -> str:
         )
     return (
         f"Migration {version} does not run in one transaction: {of} are done and stay; of the one behind them nobody "
-        "knows. The next run stops and says what to look at."
+        "knows yet. The next run asks the catalog; where that cannot tell, it stops and says what to look at."
     )

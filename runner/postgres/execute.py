@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import takewhile
 from typing import TypeVar
 
+from runner.core.certainty import Certainty, behind
 from runner.core.model import LedgerState, Migration, Retry, Session, StepResult
 from runner.core.naming import LEDGER_FILE
 from runner.core.retry import CANCELED, LOCK_TIMEOUT, explained, retry_of
@@ -24,6 +25,7 @@ from runner.postgres.transactional import run_waiting
 
 T = TypeVar("T")
 
+KNOWN = {Certainty.COUNTED, Certainty.REPEATABLE}  # what the ledger alone tells the next run
 SECOND, NO_TIME = timedelta(seconds=1), timedelta()
 GRACE = timedelta(milliseconds=300)  # a sample of the watcher's may be so much older than what it is asked for
 UNTOLD = "the ledger could not be told: its row still says running, and the next run settles that"
@@ -190,7 +192,7 @@ def _run_counted(
             duration=NO_TIME,
             statements_done=done[version],
             failure=_cancelled(error, migration),
-            sure=False,
+            sure=behind(migration, done[version]) in KNOWN,
         )
         raise
     yield step

@@ -246,7 +246,7 @@ def test_where_nobody_knows_how_a_statement_ended_the_next_run_says_what_to_look
     (remains,) = next_steps(a_report(Outcome.FAILED, plan=a_plan([2]), steps=[step]))
     assert remains == (
         "Migration 02 does not run in one transaction: 1 of 3 statements are done and stay; of the one behind them "
-        "nobody knows. The next run stops and says what to look at."
+        "nobody knows yet. The next run asks the catalog; where that cannot tell, it stops and says what to look at."
     )
 
 
