@@ -23,6 +23,7 @@ from runner.errors import Cancelled, Finding, Level, Outcome, RunnerError
 from runner.github.event import run_context
 from runner.github.workflow_commands import add_mask, annotations
 from runner.inputs import BY_NAME, Given, gather, unknown
+from runner.postgres.signals import hear
 from runner.secrets import Scrubber
 
 PATIENCE = 3  # seconds that the server gets to roll back after a signal
@@ -259,19 +260,19 @@ def _on_github(environ: Mapping[str, str]) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
-def _cancel(number: int, _: FrameType | None) -> NoReturn:
+def _cancel(number: int, _: FrameType | None) -> None:
     for other in SIGNALS:  # the next one, which GitHub's runner sends after 7.5 s, must not disturb the last word
         signal.signal(other, signal.SIG_IGN)
     cancelled = Cancelled(signal.Signals(number).name, number)
 
-    def insist(*_: object) -> NoReturn:
+    def insist(*_: object) -> None:
         """The server does not answer: leave it, and tell what is known."""
         signal.signal(signal.SIGALRM, lambda *_: os._exit(cancelled.exit_code))
-        raise cancelled
+        hear(cancelled)
 
     signal.signal(signal.SIGALRM, insist)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE, LAST_WORD)
-    raise cancelled
+    hear(cancelled)
 
 
 @contextmanager

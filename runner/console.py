@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from runner.core.durations import in_words
 from runner.core.headline import counted
 from runner.core.model import Migration, Retry, StageResult, StageState, StepResult
-from runner.core.sessions import describe
+from runner.core.sessions import list_in_the_way
 from runner.errors import Finding, Level
 from runner.github.workflow_commands import neutral
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MARKS = {StageState.OK: "✓", StageState.SKIPPED: "–", StageState.FAILED: "✗"}
 STYLES = {StageState.OK: "green", StageState.SKIPPED: "dim", StageState.FAILED: "bold red"}
 WORTH_TELLING = timedelta(milliseconds=1)
-SHOWN = 5  # sessions in the way; the rest is counted
 COUNT_EVERY = 5  # seconds between two lines of a countdown that cannot be redrawn
 
 
@@ -65,10 +64,8 @@ class Console:
         self.say(
             f"  ↻ {migration.file.path}  {retry.why}; attempt {retry.attempt + 1} in {in_words(retry.pause)}", "yellow"
         )
-        for session in retry.in_the_way[:SHOWN]:
-            self.say(f"      in the way: {describe(session)}", "yellow")
-        if len(retry.in_the_way) > SHOWN:
-            self.say(f"      and {len(retry.in_the_way) - SHOWN} more", "yellow")
+        for line in list_in_the_way(retry.in_the_way):
+            self.say(f"      {line}", "yellow")
 
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""

@@ -11,6 +11,7 @@ from hypothesis import settings
 from runner.core.checksum import checksum as digest_of
 from runner.core.model import (
     Applied,
+    Backend,
     LedgerState,
     Migration,
     MigrationFile,
@@ -102,7 +103,7 @@ def a_target(**others: Any) -> Target:
     """A PostgreSQL 17.2 that has a ledger, and a role that may do everything."""
     values: dict[str, Any] = {
         "database": "app",
-        "backend": 4711,
+        "backend": Backend(4711),
         "tells_wal": True,
         "role": "migrator",
         "server_version": 170002,

@@ -145,7 +145,7 @@ def _take_sessions(
 ) -> None:
     """See to it that both connections have a session of their own on the server, and settle those."""
     with journal.stage("sessions") as tell:
-        refuse_transaction_pooling(worker, watcher, worker_pid=target.backend, open_rival=open_rival)
+        refuse_transaction_pooling(worker, watcher, worker_pid=target.backend.pid, open_rival=open_rival)
         for connection in (worker, watcher):
             with usable(connection):
                 settle(connection)
@@ -157,7 +157,7 @@ def _watch(
 ) -> Watch:
     return Watch(
         mutex.connection,
-        worker=target.backend,
+        worker=target.backend.pid,
         policy=config.watch,
         tell=console.progress,
         warn=journal.findings.append,

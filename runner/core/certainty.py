@@ -7,6 +7,8 @@ from enum import Enum, auto
 
 from runner.core.model import Control, Migration, Statement
 from runner.core.statements import PLAIN, WITH_ESCAPES
+from runner.core.syntax import trees
+from runner.core.tree import options_of
 
 CONTROLS = re.compile(rb"\b(?:COMMIT|ROLLBACK|CALL|EXECUTE)\b", re.IGNORECASE)
 REPEATABLE = frozenset(
@@ -47,6 +49,18 @@ def certainty(statements: Sequence[Statement], step: Statement) -> Certainty:
     return Certainty.IN_PARTS if _may_commit(step) else Certainty.COUNTED
 
 
+def certainty_alone(step: Statement) -> Certainty:
+    """That of a step which is COUNTED as a rule, when the server refuses to take it inside of a transaction."""
+    return Certainty.REPEATABLE if step.traits.kind in {"reindex_stmt", "cluster_stmt"} else Certainty.UNKNOWN
+
+
+def blocks_nobody(step: Statement) -> bool:
+    """Whether others go on while it waits for its locks, so that it needs no lock timeout. Behind a DETACH CONCURRENTLY
+    that waits, and its FINALIZE, all stand that read the partition.
+    """
+    return step.traits.concurrent and (step.traits.kind != "alter_table_stmt" or step.traits.takes_time)
+
+
 def behind(migration: Migration, done: int) -> Certainty:
     """That of the step behind the first `done` statements of a migration; COUNTED when none is left."""
     position = 0
@@ -79,12 +93,19 @@ def _of_a_block(block: Sequence[Statement]) -> Certainty:
 
 def _may_commit(step: Statement) -> bool:
     """Whether a part of it may stay when it fails: a procedure and a DO block may commit on the way, and so may what
-    nobody can parse.
+    nobody can parse, or another language says.
     """
     match step.traits.kind:
         case "do_stmt":
-            return CONTROLS.search(step.sql) is not None
+            return CONTROLS.search(step.sql) is not None or _language(step) != "plpgsql"
         case kind if kind in {"", WITH_ESCAPES}:
             return PLAIN.match(step.sql) is None
         case kind:
             return kind == "call_stmt"
+
+
+def _language(step: Statement) -> str:
+    """That of a DO block."""
+    [tree] = trees(step.sql.decode())
+    named = options_of(tree.stmt.do_stmt.args).get("language")
+    return named.arg.string.sval if named else "plpgsql"

@@ -186,12 +186,20 @@ class LedgerState(StrEnum):
     FOREIGN = "foreign"  # another tool's table of the same name
 
 
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A process of the server; its number alone may be another one's by now."""
+
+    pid: int
+    started: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What the server says of itself and of the role that runs the migrations."""
 
     database: str
-    backend: int  # the process that serves the worker
+    backend: Backend  # that serves the worker
     tells_wal: bool  # the role may ask where the write-ahead log stands
     role: str
     server_version: int  # as PostgreSQL's server_version_num: 170002

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from runner.core.durations import in_words
 from runner.core.model import Retry, Session
-from runner.core.sessions import describe
+from runner.core.sessions import list_in_the_way
 from runner.errors import Finding
 
 FIRST_PAUSE = timedelta(seconds=0.5)
@@ -73,7 +73,7 @@ def explained(failure: Finding, *, attempts: int, reason: str, in_the_way: tuple
     said = [failure.detail]
     if reason and failure.sqlstate == CANCELED:
         said.append(f"cancelled by the watcher: {reason}")
-    said += [f"in the way: {describe(session)}" for session in in_the_way]
+    said += list_in_the_way(in_the_way)
     if attempts > 1:
         said.append(f"tried {attempts} times")
     return replace(failure, detail="\n".join(filter(None, said)))

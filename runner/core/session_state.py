@@ -4,9 +4,20 @@ import re
 from collections.abc import Iterator, Sequence
 
 from runner.core.model import Migration, Statement
+from runner.core.statements import WITH_ESCAPES
 
+RUNS_FUNCTIONS = frozenset(
+    ["", WITH_ESCAPES, "select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "create_table_as_stmt",
+     "call_stmt", "execute_stmt", "explain_stmt", "copy_stmt", "refresh_mat_view_stmt"]
+)  # fmt: skip
 SET_CONFIG = re.compile(rb"SELECT\s+(?:pg_catalog\s*\.\s*)?set_config\s*\(", re.IGNORECASE)
 SETS_CONFIG = re.compile(rb"\bset_config\s*\(", re.IGNORECASE)
+# In a DO block; EXECUTE may set anything.
+SETS_INSIDE = re.compile(
+    rb"(?:[;$']|\b(?:BEGIN|THEN|ELSE|LOOP)\b)(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:SET|RESET)\b"
+    rb"|\bEXECUTE\b|\bset_config\s*\(",
+    re.IGNORECASE | re.DOTALL,
+)
 BOUND = re.compile(
     rb"(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:LOCAL|GLOBAL)\s+)?TEMP(?:ORARY)?\b|PREPARE\s+(?!TRANSACTION\b)|DECLARE\b"
     rb"|LISTEN\b|LOAD\b)",
@@ -31,11 +42,16 @@ def lost_with_the_session(migration: Migration, done: int) -> Statement | None:
         if statement.end > end:
             return None
         in_a_block = statement.start not in tops or statement.traits.control is not None
-        among_others = statement.count > 1 and SETS_CONFIG.search(statement.sql) is not None
-        hidden = among_others or (in_a_block and _sets(statement))  # a setting that is no step of its own
+        hidden = _sets_inside(statement) or (in_a_block and _sets(statement))  # a setting that is no step of its own
         if hidden or BOUND.match(statement.sql) or BOUND_ANYWHERE.search(statement.sql):
             return statement
     return None
+
+
+def sets_lock_timeout(migration: Migration, step: Statement) -> bool:
+    """Whether the file has a word on it, in its header or before the step."""
+    before = (statement for statement in migration.statements if statement.start < step.start)
+    return migration.headers.lock_timeout is not None or any(b"lock_timeout" in text.sql.lower() for text in before)
 
 
 def _finished(migration: Migration, done: int) -> Sequence[Statement]:
@@ -57,3 +73,11 @@ def _sets(statement: Statement) -> bool:
     if statement.traits.kind == "variable_set_stmt":
         return not statement.traits.only_in_transaction
     return statement.count == 1 and SET_CONFIG.match(statement.sql) is not None
+
+
+def _sets_inside(statement: Statement) -> bool:
+    """Whether it may set something besides what else it does."""
+    if statement.traits.kind == "do_stmt":
+        return SETS_INSIDE.search(statement.sql) is not None
+    runs = statement.count > 1 or statement.traits.kind in RUNS_FUNCTIONS
+    return runs and not _sets(statement) and SETS_CONFIG.search(statement.sql) is not None

@@ -1,10 +1,53 @@
 """Other people's sessions, in words."""
 
+import re
+from collections.abc import Sequence
+
 from runner.core.durations import in_words
 from runner.core.model import Session
 
 LONGEST_QUERY = 120  # characters
 PREPARED = 0  # the process that pg_blocking_pids names for a prepared transaction, which has none
+SHOWN = 5  # sessions in the way; the rest is counted
+
+# https://www.postgresql.org/docs/current/sql-syntax-lexical.html. Whether a quote behind a backslash ends a literal is
+# decided by an E before it, and by a setting of that session: such a literal counts as one without an end.
+LETTER, IN_TAG = r"[A-Za-z_\x80-\U0010ffff]", r"[A-Za-z0-9_\x80-\U0010ffff]"
+TAG = rf"(?:{LETTER}{IN_TAG}*+)?+"
+TOKEN = re.compile(
+    r"(?P<comment>--[^\n\r]*+|/\*)"
+    r"|(?P<literal>'(?:[^'\\]++|''|\\[^'])*+'" + rf"|\$(?P<tag>{TAG})\$.*?\$(?P=tag)\$)"
+    rf"|(?P<number>[0-9](?:\.|{IN_TAG})*+)"
+    rf"|(?:{LETTER}(?:\$|{IN_TAG})*+"  # a dollar in a name begins nothing
+    r'|\$[0-9]++|"(?:[^"]++|"")*+"' + rf"|(?!['\"]|\${TAG}\$).)",
+    re.DOTALL,
+)
+COMMENT_MARK = re.compile(r"/\*|\*/")
+INSTEAD = {"comment": " ", "literal": "'…'", "number": "?"}
+
+
+def without_values(query: str) -> str:
+    """The text of a query without what may be somebody's data or password: literals, numbers, comments. From a quote on
+    whose end is not to be seen, as where the server has cut the text, nothing is left.
+    """
+    kept: list[str] = []
+    position = 0
+    while position < len(query):
+        token = TOKEN.match(query, position)
+        if token is None:
+            return "".join(kept) + INSTEAD["literal"]
+        kept.append(INSTEAD.get(token.lastgroup or "", token[0]))
+        position = _behind_comment(query, token.end()) if token[0] == "/*" else token.end()
+    return "".join(kept)
+
+
+def _behind_comment(query: str, position: int) -> int:
+    """Where the comment that has begun ends; others may be inside."""
+    depth = 1
+    while depth and (mark := COMMENT_MARK.search(query, position)):
+        depth += 1 if mark[0] == "/*" else -1
+        position = mark.end()
+    return len(query) if depth else position
 
 
 def one_line(query: str) -> str:
@@ -21,3 +64,9 @@ def describe(session: Session) -> str:
     doing = f"{session.state or 'in a transaction'} for {age}" if age else session.state
     known = [f"pid {session.pid}", session.application, session.role and f"role {session.role}", doing]
     return ", ".join(filter(None, known)) + (f": {session.query}" if session.query else "")
+
+
+def list_in_the_way(sessions: Sequence[Session]) -> list[str]:
+    """One line for each of the first; the others are counted."""
+    lines = [f"in the way: {describe(session)}" for session in sessions[:SHOWN]]
+    return [*lines, f"and {len(sessions) - SHOWN} more"] if len(sessions) > SHOWN else lines

@@ -48,6 +48,16 @@ class Existence:
     name: str  # quoted where it is an index's or, of an enum value, the type's
     value: str = ""  # of the enum
     wanted: bool = True  # the statement makes it, and does not drop it
+    with_schema: bool = True  # where it has one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """The indexes that a statement may leave invalid: those of one table and its partitions."""
+
+    of: str  # table, or index of the table
+    name: str
+    made: str = ""  # not quoted: the name of the index that it makes
 
 
 Question: TypeAlias = IndexBuild | Reindex | Detach | Existence
@@ -63,6 +73,20 @@ def question(statement: Statement) -> Question | None:
     return _QUESTIONS[traits.kind](getattr(tree.stmt, traits.kind))
 
 
+def reach(statement: Statement) -> Reach | None:
+    """The indexes on which CREATE INDEX or REINDEX works; None of another statement, and of more than a table."""
+    if statement.traits.kind not in {"index_stmt", "reindex_stmt"}:
+        return None
+    [tree] = trees(statement.sql.decode())
+    match _QUESTIONS[statement.traits.kind](getattr(tree.stmt, statement.traits.kind)):
+        case IndexBuild(table=table, name=name):
+            return Reach(of="table", name=table, made=name)
+        case Reindex(of="index" | "table" as of, name=name):
+            return Reach(of=of, name=name)
+        case _:
+            return None
+
+
 def _index_build(statement: Any) -> Question:
     return IndexBuild(
         table=_quoted_relation(statement.relation),
@@ -75,7 +99,8 @@ def _index_build(statement: Any) -> Question:
 def _drop(statement: Any) -> Question | None:
     if len(statement.objects) > 1:  # which PostgreSQL does not do CONCURRENTLY
         return None
-    return Existence(of="index", name=_quoted_list(statement.objects[0].list.items), wanted=False)
+    parts = statement.objects[0].list.items
+    return Existence(of="index", name=_quoted_list(parts), wanted=False, with_schema=len(parts) > 1)
 
 
 def _reindex(statement: Any) -> Question:

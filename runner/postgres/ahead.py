@@ -17,24 +17,22 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 from runner.core.model import Migration, Statement, StepResult
+from runner.core.retry import CANCELED
 from runner.core.slowest import Slowest
 from runner.errors import Cancelled, Finding
 from runner.postgres.checking import can_be_judged_by_the_server, failure_of_judged, judged
 from runner.postgres.execution import Execution
-from runner.postgres.failures import lost, mutex_lost, not_ours
-from runner.postgres.ledger import UNFLUSHED
+from runner.postgres.failures import deferred, lost, mutex_lost, not_ours, of_the_ledger
+from runner.postgres.ledger import BEGAN, MADE_UP, UNFLUSHED
 from runner.postgres.pipeline import Pipeline
-from runner.postgres.recovery import recover
-from runner.postgres.sending import failure_of, limits, lock_timeout
-from runner.postgres.session import Connection, settling
+from runner.postgres.sending import AS_OURSELVES, DEFERRED, failure_of, limits, lock_timeout
+from runner.postgres.session import Connection, recover, settling
 
 WINDOW = 32  # migrations that are under way at once
 REFILL = WINDOW // 4  # when so few are left, the next ones are sent: together, for the sake of few packets
 LARGEST = 1024 * 1024  # bytes of a file that is sent ahead, and of all that is under way when no more is sent
 MILLISECOND = timedelta(milliseconds=1)
 INSIST = timedelta(milliseconds=300)  # between two requests to cancel: one may come between two statements
-MADE_UP = "22012"  # the division by zero with which the ledger's statements stop what is behind them
-AS_OURSELVES = (b"RESET SESSION AUTHORIZATION", b"RESET ROLE")  # the ledger is written as who we are
 # What DISCARD ALL consists of; that itself is not possible inside of a transaction.
 # https://www.postgresql.org/docs/current/sql-discard.html
 FORGET = (b"CLOSE ALL", b"SET SESSION AUTHORIZATION DEFAULT", b"RESET ALL", b"DEALLOCATE ALL", b"UNLISTEN *",
@@ -61,32 +59,39 @@ def run_ahead(execution: Execution, units: Sequence[Unit]) -> Iterator[StepResul
 
     Raises Cancelled behind the last result.
     """
-    flights, cancelled = _Flights(execution, units), None
-    worker = execution.worker
+    worker, flights = execution.worker, _Flights(execution, units)
     try:
         with Pipeline[_Message](worker) as pipeline:
-            try:
-                while flights.under_way and flights.failure is None:
-                    flights.send(pipeline)
-                    for message, answer in pipeline.answers():
-                        yield from flights.answered(message, answer)
-            except Cancelled as error:
-                cancelled = error
-                for message, answer in _stopped(worker, pipeline):
-                    yield from flights.answered(message, answer)
+            yield from _answered(worker, pipeline, flights)
     except psycopg.OperationalError as error:
         worker.close()
-        flights.failure = flights.failure or lost(flights.first, error)
+        flights.lost(error)
     except Cancelled as error:  # the server does not answer
         worker.close()
-        cancelled = error
-    if flights.under_way and cancelled:
-        flights.failure = Finding(str(cancelled), path=flights.first.file.path)
-    if flights.failure:
-        recover(worker)
-        yield flights.failed()
-    if cancelled:
-        raise cancelled
+        flights.cancelled(error)
+    try:
+        if failed := flights.failed():
+            yield failed
+    finally:
+        if flights.aborted:
+            recover(worker)
+    if flights.cancel:
+        raise flights.cancel
+
+
+def _answered(connection: Connection, pipeline: "Pipeline[_Message]", flights: "_Flights") -> Iterator[StepResult]:
+    """Send what there is and take the answers into account, until the first failure. Raises psycopg.OperationalError,
+    and Cancelled when the server does not answer to that.
+    """
+    try:
+        while flights.going_on:
+            flights.send(pipeline)
+            for message, answer in pipeline.answers():
+                yield from flights.answered(message, answer)
+    except Cancelled as error:
+        for message, answer in _stopped(connection, pipeline):
+            yield from flights.answered(message, answer)
+        flights.cancelled(error)
 
 
 def _stopped(connection: Connection, pipeline: "Pipeline[_Message]") -> "Iterator[tuple[_Message, PGresult]]":
@@ -102,6 +107,7 @@ class _Part(Enum):
 
     OURS = auto()
     MARK = auto()
+    DEFERRED = auto()
     STATEMENT = auto()
     CHECK = auto()
     RECORD = auto()
@@ -134,17 +140,41 @@ class _Flights:
         self._began = self._answered = time.monotonic()
         self._done, self._slowest = 0, Slowest()
         self._xid = ""  # the number of the transaction under way
-        self.failure: Finding | None = None
+        self._failure: Finding | None = None
+        self.aborted = False  # an error came
+        self.cancel: Cancelled | None = None
 
     @property
-    def under_way(self) -> bool:
-        """Whether a transaction is not known to be committed."""
-        return bool(self._units)
+    def going_on(self) -> bool:
+        """Whether there is something to wait for."""
+        return bool(self._units) and not self.aborted
+
+    def lost(self, error: psycopg.OperationalError) -> None:
+        """The connection broke."""
+        if migration := self._under_way:
+            self._failure = self._failure or lost(migration, error)
+
+    def cancelled(self, cancelled: Cancelled) -> None:
+        """Somebody cancelled: that is why the migration under way failed, unless it had failed before."""
+        self.cancel, migration = cancelled, self._under_way
+        if migration and (self._failure is None or self._failure.sqlstate in {CANCELED, ""}):
+            self._failure = Finding(str(cancelled), path=migration.file.path)
+
+    def failed(self) -> StepResult | None:
+        """The result of the migration under way, if it failed."""
+        migration = self._under_way
+        if migration is None or self._failure is None:
+            return None
+        self._begun_at(migration)
+        return replace(self._step(time.monotonic()), failure=self._failure)
 
     @property
-    def first(self) -> Migration:
-        """The migration that is under way, as far as answers tell."""
-        return self._units[0][min(len(self._open), len(self._units[0]) - 1)]
+    def _under_way(self) -> Migration | None:
+        """The migration that is neither committed nor waits for others, as far as answers tell."""
+        if not self._units:
+            return None
+        unit = self._units[0]
+        return unit[len(self._open)] if len(self._open) < len(unit) else unit[-1]
 
     def send(self, pipeline: Pipeline[_Message]) -> None:
         """Send as many as the window has room for, once it is nearly empty."""
@@ -161,9 +191,9 @@ class _Flights:
         """Take an answer into account; the results of a transaction that is committed now."""
         now = time.monotonic()
         took, self._answered = timedelta(seconds=now - self._answered), now
-        if answer.status == ExecStatus.FATAL_ERROR:
-            self.failure = self.failure or _failure(message, psycopg.errors.error_from_result(answer))
-        if self.failure:
+        if answer.status == ExecStatus.FATAL_ERROR and not self.aborted:
+            self._fail(message, psycopg.errors.error_from_result(answer))
+        if self.aborted:
             return
         self._begun(message)
         if message.part is _Part.STATEMENT and message.statement:
@@ -182,14 +212,16 @@ class _Flights:
         elif message.part is _Part.LAST:
             self._sent -= 1
 
-    def failed(self) -> StepResult:
-        """The result of the migration under way."""
-        migration = self.first
-        self._begun_at(migration)
-        return replace(self._step(time.monotonic()), migration=migration, failure=self.failure)
+    def _fail(self, message: _Message, error: psycopg.Error) -> None:
+        self.aborted = True
+        if message.part in {_Part.AFTER, _Part.LAST}:  # of our own cleaning up, behind what is committed
+            if migration := self._under_way:
+                self._failure = of_the_ledger(migration, failure_of(error, migration.source))
+        else:
+            self._failure = _failure(message, error, of_several=bool(self._units) and len(self._units[0]) > 1)
 
     def _begun(self, message: _Message) -> None:
-        if message.part not in {_Part.COMMIT, _Part.AFTER, _Part.LAST}:
+        if message.part in {_Part.OURS, _Part.STATEMENT}:
             self._begun_at(message.migration)
 
     def _begun_at(self, migration: Migration) -> None:
@@ -214,24 +246,27 @@ def _messages(execution: Execution, unit: Unit, number: int, settings: bytes) ->
     migration = unit[number]
     if number == 0:
         yield from _beginning(execution, unit)
-    yield _message(migration, limits(execution.timeouts.of(migration), local=True).as_bytes(execution.worker))
+    else:
+        yield _message(migration, BEGAN)
+    for sql in limits(execution.timeouts.of(migration), local=True):
+        yield _message(migration, sql)
     for place, statement in enumerate(migration.steps):
         yield from (_message(migration, sql) for sql in patience(execution, migration, place))
         yield _Message(statement.sql, _Part.STATEMENT, migration, statement)
     for statement in migration.checks:
         yield _Message(judged(statement), _Part.CHECK, migration, statement)
+    last = number == len(unit) - 1
+    if last:
+        yield _Message(DEFERRED, _Part.DEFERRED, migration)
     for sql in AS_OURSELVES:
         yield _message(migration, sql)
     recording = execution.ledger.recording(execution.worker, migration, execution.mutex)
     yield _Message(recording, _Part.RECORD, migration)
-    if number == len(unit) - 1:
+    if last:
         yield _Message(b"COMMIT", _Part.COMMIT, migration)
-        yield _Message(b"DISCARD ALL", _Part.AFTER, migration)
-        yield _Message(settings, _Part.LAST, migration)
-    else:
-        for sql in FORGET[:-1]:
-            yield _Message(sql, _Part.AFTER, migration)
-        yield _Message(FORGET[-1], _Part.LAST, migration)
+    for sql in (b"DISCARD ALL",) if last else FORGET:
+        yield _Message(sql, _Part.AFTER, migration)
+    yield _Message(settings, _Part.LAST, migration)
 
 
 def patience(execution: Execution, migration: Migration, place: int) -> Iterator[bytes]:
@@ -249,7 +284,7 @@ def _beginning(execution: Execution, unit: Unit) -> Iterator[_Message]:
     yield _message(unit[0], UNFLUSHED.encode())
     for migration in unit:
         marking = execution.ledger.marking(execution.worker, migration, execution.mutex)
-        yield _Message(marking, _Part.MARK, unit[0])
+        yield _Message(marking, _Part.MARK, migration)
     yield _message(unit[0], b"COMMIT")
     yield _message(unit[0], b"BEGIN")
 
@@ -258,13 +293,16 @@ def _message(migration: Migration, sql: bytes) -> _Message:
     return _Message(sql, _Part.OURS, migration)
 
 
-def _failure(message: _Message, error: psycopg.Error) -> Finding:
+def _failure(message: _Message, error: psycopg.Error, *, of_several: bool) -> Finding:
     """What the server's error means, by what it was the answer to."""
-    migration, statement = message.migration, message.statement
-    if message.part is _Part.CHECK and statement:
+    migration, statement, part = message.migration, message.statement, message.part
+    if part is _Part.CHECK and statement:
         return failure_of_judged(error, migration, statement)
-    if error.sqlstate == MADE_UP and message.part is _Part.MARK:
+    if error.sqlstate == MADE_UP and part is _Part.MARK:
         return not_ours(migration)
-    if error.sqlstate == MADE_UP and message.part is _Part.RECORD:
+    if error.sqlstate == MADE_UP and part is _Part.RECORD:
         return mutex_lost(migration)
-    return failure_of(error, migration.source, statement)
+    said = failure_of(error, migration.source, statement)
+    if part in {_Part.DEFERRED, _Part.COMMIT}:
+        return deferred(said, of_several=of_several)
+    return said if statement else of_the_ledger(migration, said)

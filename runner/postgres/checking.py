@@ -16,12 +16,16 @@ from runner.postgres.session import Connection
 BOOLEAN = 16  # the type's object identifier
 # What these words may be the beginning of cannot stand in FROM, or means something else there.
 AT_THE_TOP_ONLY = re.compile(rb"\b(?:INTO|INSERT|UPDATE|DELETE|MERGE|SHARE)\b", re.IGNORECASE)
-# Text that is no number cannot be cast to one: the server's error carries our word. Of any type, only true is true.
-BEFORE = b"""SELECT (coalesce('check: row ' || min(number) FILTER (WHERE first IS DISTINCT FROM 'true'),
+# Text that is no number cannot be cast to one: the server's error carries our word. Of any type but JSON's own, only
+# true is true. Materialized, so that the columns that nobody looks at are computed as well: they may raise.
+BEFORE = b"""WITH "db-migrate: check" ("db-migrate: first") AS MATERIALIZED ("""
+BEHIND = b"""\n) SELECT (coalesce('check: row ' || min(number) FILTER (WHERE NOT passed),
  CASE count(*) WHEN 0 THEN 'check: nothing' ELSE '0' END))::int
- FROM (SELECT row_number() OVER () AS number, to_jsonb(first) AS first FROM ("""
-BEHIND = b"\n) AS checked (first)) AS numbered"
-NO_NUMBER, TOO_FEW_COLUMNS, OUR_NAME = "22P02", "42P10", '"checked"'
+ FROM (SELECT row_number() OVER () AS number,
+              coalesce(to_jsonb("db-migrate: first") = 'true', false)
+              AND pg_typeof("db-migrate: first") <> ALL (ARRAY['json', 'jsonb']::regtype[]) AS passed
+       FROM "db-migrate: check") AS numbered"""
+NO_NUMBER, TOO_FEW_COLUMNS, OUR_NAME = "22P02", "42P10", '"db-migrate: check"'
 OUR_WORD = re.compile(r"\bcheck: (?:row (\d+)|nothing)")
 
 

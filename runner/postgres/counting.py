@@ -41,7 +41,8 @@ def run_counted(
     count: Callable[[], None],
 ) -> bool:
     """Run a step, and `count` before its COMMIT. `block`: its statements, when it is a transaction of the file's own.
-    False, with nothing done, when the step cannot have that: it must run by itself, and be counted behind.
+    False, with nothing done, when the step cannot have that: it must run by itself, and be counted behind. A session
+    that may not write is asked before, so that a step does not run twice.
 
     Raises MigrationFailed, and what `count` raises; all is rolled back then.
     """
@@ -50,7 +51,8 @@ def run_counted(
             if block:
                 send(replace(step, end=block[-1].start))
             else:
-                connection.execute("BEGIN")
+                if connection.execute("BEGIN; SHOW transaction_read_only").set_result(-1).fetchone() == ("on",):
+                    raise _ReadOnly
                 send(step)
             if connection.execute(AS_OURSELVES).set_result(-1).fetchone() == ("on",):
                 raise _ReadOnly

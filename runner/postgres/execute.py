@@ -4,6 +4,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import takewhile
@@ -18,8 +19,9 @@ from runner.postgres.ahead import can_be_sent_ahead, run_ahead
 from runner.postgres.execution import Execution
 from runner.postgres.failures import lost, not_ours
 from runner.postgres.nontransactional import run_nontransactional
-from runner.postgres.recovery import PATIENCE, committed
-from runner.postgres.session import Connection, usable
+from runner.postgres.opening import opening
+from runner.postgres.recovery import committed
+from runner.postgres.session import Connection, reconnect, usable
 from runner.postgres.signals import audible
 from runner.postgres.transactional import run_waiting
 
@@ -27,6 +29,8 @@ T = TypeVar("T")
 
 KNOWN = {Certainty.COUNTED, Certainty.REPEATABLE}  # what the ledger alone tells the next run
 SECOND, NO_TIME = timedelta(seconds=1), timedelta()
+PATIENCE = timedelta(seconds=10)  # for a server that restarts, or a process that is slow to end
+MOMENT = timedelta(milliseconds=400)  # for either when the run has been told to end
 GRACE = timedelta(milliseconds=300)  # a sample of the watcher's may be so much older than what it is asked for
 UNTOLD = "the ledger could not be told: its row still says running, and the next run settles that"
 
@@ -51,10 +55,15 @@ def apply(
     elif ledger_state is not LedgerState.CURRENT:
         with usable(worker), audible():
             ledger.install(worker)
+    try:
+        with audible():
+            files = [migration.file for migration in waiting]
+            ledger.begin_run(worker, files, mutex=execution.mutex, wal=execution.tells_wal)
+    except Cancelled:  # it may be begun
+        _end_run(execution, Outcome.CANCELLED)
+        raise
     outcome = Outcome.FAILED
     try:
-        with usable(worker), audible():
-            ledger.begin_run(worker, [migration.file for migration in waiting], wal=execution.tells_wal)
         if (yield from _Run(execution, waiting).all()):
             outcome = Outcome.APPLIED
     except (Cancelled, GeneratorExit):
@@ -72,31 +81,33 @@ class _Run:
         self._waiting = deque(migrations)
         self._done = dict(execution.done)
         self._tried: list[tuple[Migration, Retry]] = []  # attempts since a migration was completed, and who failed
+        self._cancelled: Cancelled | None = None
 
     def all(self) -> Generator[StepResult, None, bool]:
         """Run them in order, and those again that others were in the way of. Returns whether all are done. Raises
         Cancelled.
         """
         while self._waiting:
-            failed, cancelled = yield from self._attempted()
+            failed = yield from self._attempted()
             attempt, reason = len(self._tried) + 1, self._reason()
             if failed and self._execution.worker.closed:
-                failed = yield from self._settled(failed, patience=NO_TIME if cancelled else PATIENCE)
-            elif failed and not cancelled and (retry := _retry(self._execution, failed, reason, attempt=attempt)):
-                cancelled = self._paused(failed.migration, retry)
-                if not cancelled:
+                failed = yield from self._settled(failed)
+            elif failed and not self._cancelled:
+                retry = _retry(self._execution, failed, reason, attempt=attempt)
+                if retry and self._paused(failed.migration, retry):
                     continue
-                failed = replace(failed, failure=_cancelled(cancelled, failed.migration))
+                if self._cancelled:
+                    failed = replace(failed, failure=_cancelled(self._cancelled, failed.migration))
             if failed:
-                yield self._with_retries(_recorded(self._execution, failed, reason, attempts=attempt))
-            if cancelled:
-                raise cancelled
+                yield self._with_retries(self._recorded(failed, reason, attempts=attempt))
+            if self._cancelled:
+                raise self._cancelled
             if failed:
                 return False
         return True
 
-    def _attempted(self) -> Generator[StepResult, None, tuple[StepResult | None, Cancelled | None]]:
-        """One attempt at as many as go the same way; what failed, and whether somebody cancelled."""
+    def _attempted(self) -> Generator[StepResult, None, StepResult | None]:
+        """One attempt at as many as go the same way; what failed."""
         failed = None
         self._reason()  # of a cancel that came too late for the attempt before
         try:
@@ -106,8 +117,8 @@ class _Run:
                 else:
                     yield self._completed(step)
         except Cancelled as cancelled:
-            return failed, cancelled
-        return failed, None
+            self._cancelled = cancelled
+        return failed
 
     def _completed(self, step: StepResult) -> StepResult:
         """Take the first that waits off the list."""
@@ -123,23 +134,75 @@ class _Run:
     def _with_retries(self, step: StepResult) -> StepResult:
         return replace(step, retries=tuple(retry for migration, retry in self._tried if migration is step.migration))
 
-    def _settled(self, failed: StepResult, *, patience: timedelta) -> Generator[StepResult, None, StepResult | None]:
+    def _settled(self, failed: StepResult) -> Generator[StepResult, None, StepResult | None]:
         """What is true of those under way when the connection was lost; returns the failure that is left."""
-        completed, left = _truth(self._execution, failed, self._waiting, patience=patience)
-        for step in completed:
-            yield self._completed(step)
-        return left
+        execution = self._execution
+        if self._cancelled:  # the server did not answer: what it has not proved yet must fail at its proof
+            execution.mutex.connection.close()
+        try:
+            with _fresh(execution, in_a_hurry=self._cancelled is not None) as fresh:
+                patience = MOMENT if self._cancelled else PATIENCE
+                versions, said = committed(
+                    execution.ledger, fresh, backend=execution.backend, xid=failed.xid, patience=patience
+                )
+        except DatabaseUnusable as error:
+            return replace(_with_detail(failed, f"what became of it cannot be asked: {error}"), sure=False)
+        except Cancelled as cancelled:
+            self._cancelled = cancelled
+            return replace(failed, sure=False)
+        while self._waiting and self._waiting[0].version in versions:
+            migration = self._waiting[0]
+            done = StepResult(migration=migration, duration=NO_TIME, statements_done=migration.statement_count)
+            yield self._completed(done)
+        return self._left(failed, said)
 
-    def _paused(self, migration: Migration, retry: Retry) -> Cancelled | None:
-        """Make way for others; returns what ended that early."""
+    def _left(self, failed: StepResult, said: str) -> StepResult | None:
+        """The failure of what is not committed; `said`: what PostgreSQL says of its transaction."""
+        if not self._waiting:
+            return None
+        if failed.migration not in self._waiting:
+            first = self._waiting[0]
+            return StepResult(migration=first, duration=NO_TIME, failure=lost(first))
+        if not said:
+            return failed
+        return _with_detail(failed, f"PostgreSQL says that its transaction {failed.xid} was {said}")
+
+    def _paused(self, migration: Migration, retry: Retry) -> bool:
+        """Make way for others; False when somebody cancelled meanwhile."""
         self._tried.append((migration, retry))
         self._execution.retrying(migration, retry)
         try:
             with audible():
                 time.sleep(retry.pause / SECOND)
         except Cancelled as cancelled:
-            return cancelled
-        return None
+            self._cancelled = cancelled
+        return self._cancelled is None
+
+    def _recorded(self, failed: StepResult, reason: str, *, attempts: int) -> StepResult:
+        """Write a failure to the ledger; returns what is true."""
+        execution = self._execution
+        assert failed.failure is not None  # noqa: S101 - it failed
+        in_the_way = _in_the_way(execution, failed)
+        explanation = explained(failed.failure, attempts=attempts, reason=reason, in_the_way=in_the_way)
+        failure = explanation.scrubbed(execution.scrub)
+        failed = replace(failed, failure=failure, in_the_way=in_the_way)
+
+        def record(connection: Connection) -> StepResult:
+            recorded = execution.ledger.record_failed(connection, failed, str(failure))
+            if recorded is not None:
+                return failed if failed.migration.transactional else replace(failed, statements_done=recorded)
+            # A signal may have come between its COMMIT and the answer.
+            completed = failed.migration.version in execution.ledger.completed_by_this_run(connection)
+            return replace(failed, failure=None) if completed else failed
+
+        try:
+            try:
+                return _with_live_connection(execution, record, in_a_hurry=self._cancelled is not None)
+            except Cancelled as cancelled:  # it came just now; once more, on another connection
+                self._cancelled = cancelled
+                return _with_live_connection(execution, record, in_a_hurry=True)
+        except (DatabaseUnusable, Cancelled):
+            return _with_detail(failed, UNTOLD)
 
 
 def _attempt(
@@ -225,57 +288,6 @@ def _cancelled(cancelled: Cancelled, migration: Migration) -> Finding:
     return Finding(str(cancelled), path=migration.file.path)
 
 
-def _truth(
-    execution: Execution, failed: StepResult, waiting: Sequence[Migration], *, patience: timedelta
-) -> tuple[list[StepResult], StepResult | None]:
-    """What became of the migrations under way when the connection was lost: those that were committed after all, and
-    the failure of the one behind them.
-    """
-    if not patience:  # the server does not answer: what it may still do must fail at its proof of the mutex
-        execution.mutex.connection.close()
-    try:
-        with audible():
-            versions, transaction = committed(
-                execution.ledger, execution.reconnect, backend=execution.backend, xid=failed.xid, patience=patience
-            )
-    except (DatabaseUnusable, Cancelled) as error:
-        return [], replace(_with_detail(failed, f"what became of it cannot be asked: {error}"), sure=not patience)
-    completed = [
-        StepResult(migration=migration, duration=NO_TIME, statements_done=migration.statement_count)
-        for migration in takewhile(lambda migration: migration.version in versions, waiting)
-    ]
-    if len(completed) == len(waiting):
-        return completed, None
-    first = waiting[len(completed)]
-    if first is not failed.migration:
-        failed = StepResult(migration=first, duration=NO_TIME, failure=lost(first))
-    elif transaction:
-        failed = _with_detail(failed, f"PostgreSQL says that its transaction {failed.xid} was {transaction}")
-    return completed, failed
-
-
-def _recorded(execution: Execution, failed: StepResult, reason: str, *, attempts: int) -> StepResult:
-    """Write a failure to the ledger; returns what is true."""
-    assert failed.failure is not None  # noqa: S101 - it failed
-    in_the_way = _in_the_way(execution, failed)
-    explanation = explained(failed.failure, attempts=attempts, reason=reason, in_the_way=in_the_way)
-    failure = explanation.scrubbed(execution.scrub)
-    failed = replace(failed, failure=failure, in_the_way=in_the_way)
-
-    def record(connection: Connection) -> StepResult:
-        recorded = execution.ledger.record_failed(connection, failed, str(failure))
-        if recorded is not None:
-            return failed if failed.migration.transactional else replace(failed, statements_done=recorded)
-        # A signal may have come between its COMMIT and the answer.
-        completed = failed.migration.version in execution.ledger.completed_by_this_run(connection)
-        return replace(failed, failure=None) if completed else failed
-
-    try:
-        return _with_live_connection(execution, record)
-    except (DatabaseUnusable, Cancelled):
-        return _with_detail(failed, UNTOLD)
-
-
 def _with_detail(failed: StepResult, said: str) -> StepResult:
     assert failed.failure is not None  # noqa: S101 - it failed
     detail = "\n".join(filter(None, (failed.failure.detail, said)))
@@ -285,24 +297,53 @@ def _with_detail(failed: StepResult, said: str) -> StepResult:
 def _end_run(execution: Execution, outcome: Outcome) -> None:
     def write() -> None:
         _with_live_connection(
-            execution, lambda connection: execution.ledger.end_run(connection, outcome, wal=execution.tells_wal)
+            execution,
+            lambda connection: execution.ledger.end_run(connection, outcome, wal=execution.tells_wal),
+            in_a_hurry=outcome is Outcome.CANCELLED,
         )
 
     try:
         try:
             write()
         except Cancelled:  # it came just now, and no second one will
+            outcome = Outcome.CANCELLED
             write()
             raise
     except DatabaseUnusable as error:
         execution.warn(Finding(f"the end of this run could not be recorded: {error}", level=Level.WARNING))
 
 
-def _with_live_connection(execution: Execution, use: Callable[[Connection], T]) -> T:
-    """Use the worker's connection, or a new one when that is lost. Raises DatabaseUnusable, and Cancelled."""
-    with audible():
-        if not execution.worker.closed:
-            with usable(execution.worker):
-                return use(execution.worker)
-        with execution.reconnect() as fresh, usable(fresh):
-            return use(fresh)
+def _with_live_connection(execution: Execution, use: Callable[[Connection], T], *, in_a_hurry: bool) -> T:
+    """Use the worker's connection, or a new one when that is, or gets, lost. Raises DatabaseUnusable, and Cancelled
+    with the worker's closed, as nobody knows what is still under way there.
+    """
+    worker = execution.worker
+    if not worker.closed:
+        try:
+            with audible(), usable(worker):
+                return use(worker)
+        except DatabaseUnusable:
+            if not worker.closed:
+                raise
+        except Cancelled:
+            worker.close()
+            raise
+    with _fresh(execution, in_a_hurry=in_a_hurry) as fresh, usable(fresh):
+        return use(fresh)
+
+
+@contextmanager
+def _fresh(execution: Execution, *, in_a_hurry: bool) -> Iterator[Connection]:
+    """A new connection in place of the worker's; waits for a server that restarts, unless a signal has been heard: then
+    no more than moments are left. Raises DatabaseUnusable.
+    """
+    if not in_a_hurry:
+        with audible(), reconnect(execution.reconnect, patience=PATIENCE) as connection:
+            yield connection
+        return
+    with audible(), opening(execution.reconnect) as opened:
+        try:
+            connection = opened.result(timeout=MOMENT / SECOND)
+        except TimeoutError:
+            raise DatabaseUnusable(Finding("the server does not answer")) from None
+        yield connection

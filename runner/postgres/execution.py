@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from runner.core.model import Migration, Retry
+from runner.core.model import Backend, Migration, Retry
 from runner.core.retry import RetryPolicy
 from runner.errors import Finding
 from runner.postgres.ledger import Ledger
@@ -20,7 +20,7 @@ class Execution:
     """The connections of a run, its limits, and whom it tells what."""
 
     worker: Connection
-    backend: int  # the process that serves the worker
+    backend: Backend  # the process that serves the worker
     ledger: Ledger
     mutex: Mutex
     timeouts: Timeouts

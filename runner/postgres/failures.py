@@ -1,5 +1,7 @@
 """What is said when a migration ends for a reason that is not in its file."""
 
+from dataclasses import replace
+
 import psycopg
 
 from runner.core.model import Migration
@@ -16,13 +18,32 @@ def not_ours(migration: Migration) -> Finding:
     )
 
 
-def mutex_lost(migration: Migration) -> Finding:
+def mutex_lost(migration: Migration | None = None) -> Finding:
     """Somebody else may run by now."""
     return Finding(
-        "this run no longer holds the mutex; the migration was rolled back",
-        path=migration.file.path,
+        f"this run no longer holds the mutex; {'the migration was rolled back' if migration else 'nothing was begun'}",
+        path=migration.file.path if migration else None,
         hint="the watcher's connection was cut or ended by the server; run again when that is mended",
     )
+
+
+def of_the_ledger(migration: Migration, said: Finding) -> Finding:
+    """A statement of ours failed in the middle of a migration, through no fault of one of its lines."""
+    return replace(
+        said,
+        message=f"the ledger's row could not be written: {said.message}",
+        path=migration.file.path,
+        line=None,
+        column=None,
+        frame="",
+        hint="look at what the file changes for its transaction, and at the rights on the ledger",
+    )
+
+
+def deferred(said: Finding, *, of_several: bool) -> Finding:
+    """What was put off until the end of the transaction failed there."""
+    when = "when all files were to be committed, one of which is the cause" if of_several else "at its end"
+    return replace(said, message=f"{when}: {said.message}", line=None, column=None, frame="")
 
 
 def lost(migration: Migration, error: psycopg.Error | None = None) -> Finding:

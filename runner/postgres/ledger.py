@@ -15,6 +15,7 @@ from runner.core.durations import milliseconds
 from runner.core.ledger import foreign_table, judge
 from runner.core.model import (
     Applied,
+    Backend,
     LedgerRows,
     LedgerState,
     Migration,
@@ -26,8 +27,10 @@ from runner.core.model import (
     Target,
 )
 from runner.core.naming import LEDGER_FILE
+from runner.errors import DatabaseUnusable
 from runner.postgres.binding import bound
-from runner.postgres.session import Connection, settle, usable
+from runner.postgres.failures import mutex_lost
+from runner.postgres.session import Connection, recover, settle, together, usable
 from runner.postgres.watcher import HELD_KEY, Mutex
 from runner.resources import PACKAGE, bundled
 
@@ -35,6 +38,7 @@ TABLES = ["schema_migrations", "migration_history", "migration_runs", "migration
 CODECS = {"UTF8": "utf-8", "SQL_ASCII": "utf-8", "LATIN1": "latin-1", "LATIN9": "iso8859-15", "WIN1252": "cp1252"}
 LARGEST_BODY = 1024 * 1024  # bytes of SQL that the ledger keeps of a file
 UNKNOWN = timedelta(-1)  # a duration that the server knows better
+MADE_UP = "22012"  # the division by zero with which statements of ours stop what is behind them
 UNFLUSHED = "SET LOCAL synchronous_commit = off"  # for what may be lost in a crash, as it then means nothing
 ALL_ROWS = "SET LOCAL row_security = off"  # no policy may hide the ledger: a reader without all rows is told
 
@@ -59,10 +63,15 @@ HISTORY: LiteralString = """
     SELECT executed_at, version, action, status, execution_time_ms, executed_by, environment, error_message
     FROM {schema}.migration_history ORDER BY executed_at DESC, id LIMIT %s"""
 BEGIN_RUN: LiteralString = """
-    INSERT INTO {schema}.migration_runs
-        (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
-         runner_version, server_version, wal_start)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, current_setting('server_version'), {wal_position})"""
+    WITH begun AS (
+        INSERT INTO {schema}.migration_runs
+            (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
+             runner_version, server_version, wal_start)
+        SELECT %(run_id)s, 'migrate', %(environment)s, %(actor)s, %(triggering_actor)s, %(repository)s, %(ref)s,
+               %(sha)s, %(run_url)s, %(run_attempt)s, %(version)s, current_setting('server_version'), {wal_position}
+        WHERE EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
+        RETURNING run_id)
+    SELECT 1 / count(*) FROM begun"""
 END_RUN: LiteralString = """
     UPDATE {schema}.migration_runs
     SET finished_at = clock_timestamp(), wal_end = {wal_position}, outcome = %s WHERE run_id = %s"""
@@ -79,15 +88,20 @@ ANNOUNCE: LiteralString = """
     SELECT version, name, checksum, 'pending', NULL, %s
     FROM unnest(%s::text[], %s::text[], %s::text[]) AS planned (version, name, checksum)
     ON CONFLICT (version) DO UPDATE
-    SET name = excluded.name, checksum = excluded.checksum, status = 'pending', applied_at = NULL,
-        error_message = NULL, execution_time_ms = NULL, run_id = excluded.run_id
+    SET name = excluded.name, applied_at = NULL, execution_time_ms = NULL, run_id = excluded.run_id,
+        -- Of one that was begun outside of a transaction nothing is forgotten until it is under way again.
+        checksum = CASE WHEN {begun} THEN schema_migrations.checksum ELSE excluded.checksum END,
+        status = CASE WHEN {begun} THEN schema_migrations.status ELSE 'pending' END,
+        error_message = CASE WHEN {begun} THEN schema_migrations.error_message END
     WHERE schema_migrations.status <> 'completed'"""
+BEGUN: LiteralString = """
+    schema_migrations.transactional IS FALSE AND schema_migrations.status IN ('running', 'failed')"""
 # Nothing may follow on what was not written: a division by zero stops also what was sent behind without waiting.
 MARK_RUNNING: LiteralString = """
     WITH marked AS (
         UPDATE {schema}.schema_migrations
-        SET status = 'running', transactional = %(transactional)s, statements_total = %(statements)s,
-            statements_done = %(done)s, body = %(body)s
+        SET status = 'running', checksum = %(checksum)s, error_message = NULL, transactional = %(transactional)s,
+            statements_total = %(statements)s, statements_done = %(done)s, body = %(body)s
         WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s
           AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
         RETURNING version)
@@ -96,6 +110,9 @@ COUNT_DONE: LiteralString = """
     UPDATE {schema}.schema_migrations SET statements_done = %(done)s
     WHERE version = %(version)s AND status = 'running' AND run_id = %(run_id)s
       AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)"""
+# When a migration began that is not the first of its transaction, as text that no setting of a file changes the reading
+# of.
+BEGAN = b"SELECT set_config('db_migrate.began', extract(epoch FROM clock_timestamp())::text, true)"
 TOOK: LiteralString = """
     coalesce(%(ms)s, 1000 * (extract(epoch FROM clock_timestamp()) - coalesce(
         nullif(current_setting('db_migrate.began', true), '')::numeric, extract(epoch FROM transaction_timestamp()))))
@@ -130,7 +147,7 @@ RECORD_FAILED: LiteralString = """
         SET status = %(status)s, error_message = %(error)s, execution_time_ms = %(ms)s, applied_by = %(actor)s,
             applied_at = NULL, transactional = %(transactional)s, statements_total = %(statements)s,
             statements_done = CASE WHEN %(transactional)s THEN 0 ELSE greatest(statements_done, %(done)s) END
-        WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s
+        WHERE version = %(version)s AND status IN ('pending', 'running') AND run_id = %(run_id)s
         RETURNING version, statements_done
     ), waiting AS (
         UPDATE {schema}.schema_migrations SET status = 'pending'
@@ -182,7 +199,7 @@ class Ledger:
 
     def rows(self, connection: Connection) -> LedgerRows:
         """What a ledger of the current shape holds."""
-        with connection.pipeline():
+        with together(connection):
             answer = self.ask(connection)
         return answer()
 
@@ -226,29 +243,39 @@ class Ledger:
         text = (bundled("migrations") / LEDGER_FILE).read_bytes()
         connection.execute(self._sql(MAKE_SCHEMA) + text)  # all of it one message, and so one transaction
 
-    def begin_run(self, connection: Connection, planned: Sequence[MigrationFile], *, wal: bool) -> None:
+    def begin_run(self, connection: Connection, planned: Sequence[MigrationFile], *, mutex: Mutex, wal: bool) -> None:
         """Write the run and what it plans, visible to everybody from here on. `wal`: the role may ask where the
-        write-ahead log stands.
+        write-ahead log stands. Raises DatabaseUnusable, with nothing written.
         """
         context = self.context
-        with _at_once(connection):
-            connection.execute(
-                self._sql(BEGIN_RUN, wal=wal),
-                [context.run_id, "migrate", self.environment, context.actor, context.triggering_actor,
-                 context.repository, context.ref, context.sha, context.run_url, context.run_attempt, __version__],
-            )  # fmt: skip
-            connection.execute(self._sql(RECORD_ENVIRONMENT), [self.environment])
-            versions = [file.version for file in planned]
-            connection.execute(self._sql(FORGET_PENDING), {"versions": versions})
-            connection.execute(
-                self._sql(ANNOUNCE),
-                [
-                    context.run_id,
-                    versions,
-                    [_stored(connection, file.name) for file in planned],
-                    [file.checksum for file in planned],
-                ],
-            )
+        versions = [file.version for file in planned]
+        names = [_stored(connection, file.name) for file in planned]
+        checksums = [file.checksum for file in planned]
+        run = {
+            "run_id": context.run_id,
+            "environment": self.environment,
+            "actor": context.actor,
+            "triggering_actor": context.triggering_actor,
+            "repository": context.repository,
+            "ref": context.ref,
+            "sha": context.sha,
+            "run_url": context.run_url,
+            "run_attempt": context.run_attempt,
+            "version": __version__,
+            "holder": mutex.holder,
+            "mutex": mutex.key,
+        }
+        try:
+            with usable(connection), _at_once(connection):
+                connection.execute(bound(connection, self._sql(BEGIN_RUN, wal=wal), run))
+                connection.execute(self._sql(RECORD_ENVIRONMENT), [self.environment])
+                connection.execute(self._sql(FORGET_PENDING), {"versions": versions})
+                connection.execute(self._sql(ANNOUNCE), [context.run_id, versions, names, checksums])
+        except DatabaseUnusable as error:
+            recover(connection)
+            if error.findings[0].sqlstate == MADE_UP:
+                raise DatabaseUnusable(mutex_lost()) from None
+            raise
 
     def end_run(self, connection: Connection, outcome: str, *, wal: bool) -> None:
         """Write how the run ended."""
@@ -271,6 +298,7 @@ class Ledger:
         """The statement for it, which fails where `mark_running` is false."""
         given = {
             "version": migration.version,
+            "checksum": migration.file.checksum,
             "run_id": self.context.run_id,
             "transactional": migration.transactional,
             "statements": migration.statement_count,
@@ -300,8 +328,8 @@ class Ledger:
         return True
 
     def recording(self, connection: Connection, migration: Migration, mutex: Mutex) -> bytes:
-        """The statement that writes row and history, with the time since `sending.limits`; returns the transaction's
-        number and that time in milliseconds. It fails when the mutex is lost.
+        """The statement that writes row and history, with the time since BEGAN or the beginning of the transaction;
+        returns the transaction's number and that time in milliseconds. It fails when the mutex is lost.
         """
         step = StepResult(migration=migration, duration=UNKNOWN)
         return self._recording(connection, step, mutex=mutex.key, holder=mutex.holder)
@@ -380,6 +408,7 @@ def _formatted(query: LiteralString, schema: str, *, wal: bool = False) -> bytes
             schema=sql.Identifier(schema),
             name=sql.Literal(schema),
             held_key=HELD_KEY,
+            begun=sql.SQL(BEGUN),
             took=sql.SQL(TOOK),
             wal_position=sql.SQL(WAL_POSITION if wal else "NULL"),
         )
@@ -424,7 +453,7 @@ def survey(
 @contextmanager
 def _at_once(connection: Connection) -> Iterator[None]:
     """A transaction whose statements are sent without waiting. When one fails, it is the caller's to roll back."""
-    with connection.pipeline():
+    with together(connection):
         connection.execute("BEGIN")
         yield
         connection.execute("COMMIT")
@@ -433,7 +462,7 @@ def _at_once(connection: Connection) -> Iterator[None]:
 @contextmanager
 def _reading(connection: Connection) -> Iterator[None]:
     """A read-only transaction whose statements are sent without waiting; answers are there behind the block."""
-    with connection.pipeline():  # psycopg's own transaction() would wait for its BEGIN and COMMIT
+    with together(connection):  # psycopg's transaction() would wait for its BEGIN and COMMIT
         if connection.info.transaction_status == TransactionStatus.INERROR:
             connection.execute("ROLLBACK")
         connection.execute("BEGIN READ ONLY")
@@ -452,9 +481,11 @@ def _ask_target(connection: Connection, schema: str) -> Callable[[], Target]:
         row = cursor.fetchone()
         assert row is not None  # noqa: S101 - the query has no FROM that could be empty
         columns, answers = row.pop("columns"), row.pop("answers")
+        backend = Backend(row.pop("pid"), row.pop("started"))
         foreign = foreign_table(columns)
         return Target(
             **{**row, "unwritable": tuple(row["unwritable"])},
+            backend=backend,
             tables=tuple(columns),
             foreign_table=foreign or "",
             foreign_columns=tuple(sorted(columns[foreign])) if foreign else (),

@@ -6,16 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import accumulate
 
-from runner.core.certainty import Certainty, certainty
+from runner.core.certainty import Certainty, certainty, certainty_alone
 from runner.core.course import AGAIN
 from runner.core.model import Migration, Statement, StepResult
 from runner.core.session_state import settings_to_repeat
 from runner.errors import DatabaseUnusable, Finding, MigrationFailed
 from runner.postgres.checking import check
 from runner.postgres.ledger import Ledger
-from runner.postgres.recovery import recover
 from runner.postgres.sending import Timeouts, limit, send
-from runner.postgres.session import Connection, usable
+from runner.postgres.session import Connection, recover, usable
 from runner.postgres.step import Steps
 from runner.postgres.watcher import Mutex
 
@@ -50,6 +49,10 @@ def run_nontransactional(
         done, way = number, Certainty.COUNTED
         counted(done)
 
+    def alone(step: Statement) -> None:
+        nonlocal way
+        way = certainty_alone(step)
+
     def count(on: Connection, number: int) -> None:
         with usable(on):
             ours = ledger.count_done(on, migration, number, mutex=mutex.key, holder=mutex.holder)
@@ -64,6 +67,7 @@ def run_nontransactional(
         lock_timeout=limits.lock,
         finished=finished,
         count=count,
+        alone=alone,
         tell=tell,
     )
 
@@ -85,7 +89,7 @@ def run_nontransactional(
         for step, position in waiting:
             way = certainty(migration.statements, step)
             course = steps.course(step, failed=failed) if again else AGAIN
-            again, open_question = False, False
+            again, open_question = False, open_question and bool(course.stop)
             steps.run(step, position, course)
         for statement in migration.checks:
             check(connection, migration, statement)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Thread
 
 from runner.postgres.session import Connection
-from runner.postgres.signals import deaf
+from runner.postgres.signals import unheard_by_threads
 
 FAREWELL_S = 0.5  # for a connection that is nearly there: closing it in order is kinder to the server
 
@@ -25,7 +25,7 @@ def opening(open_connection: Callable[[], Connection]) -> Iterator[Future[Connec
             opened.set_exception(error)
 
     try:
-        with deaf():  # as the thread stays: a signal has to interrupt what the main thread waits for
+        with unheard_by_threads():  # as the thread stays: a signal has to interrupt what the main thread waits for
             Thread(target=work, name="opening a connection", daemon=True).start()
         yield opened
     finally:

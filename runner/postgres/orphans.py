@@ -11,14 +11,14 @@ from runner.postgres.session import Connection, usable
 PATIENCE = timedelta(seconds=10)
 LOOK = timedelta(milliseconds=50)
 
-# A session that another role's privileges hide has no name to be seen, and so is not found.
+# By what all roles see of a session: its number and its name.
 DEAD_WORKERS = """
-    SELECT pid, backend_start FROM pg_stat_activity
+    SELECT pid, application_name FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name IN (
         SELECT 'db-migrate worker ' || left(run_id::text, 8) FROM {schema}.migration_runs WHERE outcome IS NULL)"""
 END = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE (pid, backend_start) IN (SELECT * FROM unnest(%s::int[], %s::timestamptz[]))"""
+    WHERE datname = current_database() AND (pid, application_name) IN (SELECT * FROM unnest(%s::int[], %s::text[]))"""
 
 
 def end_dead_workers(connection: Connection, schema: str, *, patience: timedelta = PATIENCE) -> list[int]:
@@ -38,7 +38,7 @@ def end_dead_workers(connection: Connection, schema: str, *, patience: timedelta
     return pids
 
 
-def _dead_workers(connection: Connection, schema: str) -> list[tuple[int, object]]:
+def _dead_workers(connection: Connection, schema: str) -> list[tuple[int, str]]:
     query = sql.SQL(DEAD_WORKERS).format(schema=sql.Identifier(schema))
     with usable(connection):
         try:
@@ -47,12 +47,12 @@ def _dead_workers(connection: Connection, schema: str) -> list[tuple[int, object
             return []
 
 
-def _told_to_end(connection: Connection, dead: list[tuple[int, object]]) -> bool:
+def _told_to_end(connection: Connection, dead: list[tuple[int, str]]) -> bool:
     """Tell them to end; False when they are gone."""
-    pids, starts = [pid for pid, _ in dead], [start for _, start in dead]
+    pids, names = [pid for pid, _ in dead], [name for _, name in dead]
     with usable(connection):
         try:
-            return bool(connection.execute(END, [pids, starts]).fetchall())
+            return bool(connection.execute(END, [pids, names]).fetchall())
         except errors.InsufficientPrivilege as error:
             raise DatabaseUnusable(_stays(pids, str(error.diag.message_primary))) from None
 
@@ -61,5 +61,6 @@ def _stays(pids: list[int], why: str) -> Finding:
     return Finding(
         "a run that died left a statement behind that the server still executes: process "
         f"{', '.join(map(str, pids))}, {why}",
-        hint=f"end it as its own role or a superuser, with SELECT pg_terminate_backend({pids[0]}); and run again",
+        hint="end it as its own role, a superuser or a member of pg_signal_backend, with "
+        f"SELECT pg_terminate_backend({pids[0]}); and run again",
     )

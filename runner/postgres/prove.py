@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from runner.core.difference import difference
-from runner.core.model import LedgerState, Migration, RunContext, StepResult
+from runner.core.model import Backend, LedgerState, Migration, RunContext, StepResult
 from runner.core.naming import LEDGER_FILE
 from runner.errors import Finding, MigrationFailed
 from runner.postgres.execute import apply
@@ -94,7 +94,7 @@ def _applied(
     context = replace(proof.context, run_id=str(uuid.uuid4()))
     execution = Execution(
         worker=worker,
-        backend=worker.info.backend_pid,
+        backend=Backend(worker.info.backend_pid),
         ledger=Ledger(schema=proof.schema, context=context, environment="check"),
         mutex=mutex,
         timeouts=proof.timeouts,

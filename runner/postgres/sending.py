@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import islice
 
 import psycopg
-from psycopg import generators, sql
+from psycopg import generators
 from psycopg.abc import PQGen
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
@@ -22,12 +22,19 @@ from runner.postgres.session import Connection
 
 CHUNK = 256  # rows of an answer that are held at once
 PARTS = {ExecStatus.TUPLES_CHUNK, ExecStatus.SINGLE_TUPLE}  # of an answer; its end has another status
-COPYING = {ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH}
-# The time is kept where the end of the transaction finds it, as text that no setting of a file changes the reading of.
-LIMITS = """
-    SELECT set_config('lock_timeout', {lock}, {local}), set_config('statement_timeout', {statement}, {local}),
-           set_config('db_migrate.began', extract(epoch FROM clock_timestamp())::text, {local})"""
 LONGEST_SAYING = 4096  # characters of each thing that the server says of an error
+# What is deferred comes first, as it is the file's and runs with its role: else COMMIT would do it, behind the proof of
+# the mutex. Then the ledger is written as who we are, not by a role, path or limit that the file has set. Servers from
+# before November 2024 do not reset the role with the session's user.
+DEFERRED = b"SET CONSTRAINTS ALL IMMEDIATE"
+AS_OURSELVES = (
+    b"SET LOCAL session_authorization TO DEFAULT",
+    b"SET LOCAL role TO DEFAULT",
+    b"SET LOCAL search_path TO pg_catalog, pg_temp",
+    b"SET LOCAL statement_timeout TO '1min'",
+    b"SET LOCAL lock_timeout TO '30s'",
+)
+COPYING = {ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +55,16 @@ class Timeouts:
 
 def limit(connection: Connection, timeouts: Timeouts, *, local: bool) -> None:
     """Set the server's limits for the statements that follow: in this transaction, or in the session."""
-    connection.execute(limits(timeouts, local=local))
+    connection.execute(b"; ".join(limits(timeouts, local=local)))
 
 
-def limits(timeouts: Timeouts, *, local: bool) -> sql.Composed:
-    """What sets them, and notes the time for the ledger; one statement."""
-    return sql.SQL(LIMITS).format(
-        lock=sql.Literal(str(milliseconds(timeouts.lock))),
-        statement=sql.Literal(str(milliseconds(timeouts.statement))),
-        local=sql.Literal(local),
+def limits(timeouts: Timeouts, *, local: bool) -> tuple[bytes, bytes]:
+    """What sets them. Not a query: before one, a file may still SET TRANSACTION."""
+    scope = "LOCAL" if local else "SESSION"
+    lock, statement = milliseconds(timeouts.lock), milliseconds(timeouts.statement)
+    return (
+        f"SET {scope} lock_timeout = {lock}".encode(),
+        f"SET {scope} statement_timeout = {statement}".encode(),
     )
 
 

@@ -10,9 +10,11 @@ from typing import Any, LiteralString, TypeAlias
 
 import psycopg
 from psycopg import conninfo, sql
+from psycopg.pq import TransactionStatus
 
 from runner.core.database_url import SHAPE_HINT, DatabaseUrl, shown
 from runner.errors import DatabaseUnusable, Finding, InputError
+from runner.postgres.signals import audible
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -47,8 +49,10 @@ SETTLE: LiteralString = """
         ('tcp_keepalives_interval', '10'),
         ('tcp_keepalives_count', '3'),
         ('tcp_user_timeout', '30s'),
+        ('transaction_timeout', '0'),
         ('client_connection_check_interval', '2s')) AS setting (name, value)
-    WHERE name <> 'client_connection_check_interval' OR pg_catalog.version() LIKE '%linux%'"""
+    WHERE (name <> 'client_connection_check_interval' OR pg_catalog.version() LIKE '%linux%')
+      AND (name <> 'transaction_timeout' OR pg_catalog.current_setting('server_version_num')::int >= 170000)"""
 
 # It logs what could not be undone on a dead connection, past everything that scrubs; we report it ourselves.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
@@ -133,8 +137,15 @@ def reconnect(open_connection: Callable[[], Connection], *, patience: timedelta)
 
 
 def settle(connection: Connection, *, local: bool = False) -> None:
-    """Make the settings of the runner's own statements, as `settling` says. Raises psycopg.Error."""
-    connection.execute(settling(connection, local=local))
+    """Make the settings of the runner's own statements, as `settling` says. In a pipeline it only joins the queue.
+    Raises psycopg.Error.
+    """
+    unlimited = f"SET {'LOCAL' if local else 'SESSION'} statement_timeout = 0"  # a default may end the next one as well
+    if connection.pgconn.pipeline_status:
+        connection.execute(unlimited.encode())
+        connection.execute(settling(connection, local=local))
+    else:
+        connection.execute(unlimited.encode() + b"; " + settling(connection, local=local))
 
 
 def settling(connection: Connection, *, local: bool = False) -> bytes:
@@ -154,9 +165,45 @@ def reset(connection: Connection) -> None:
     """Forget what a migration set for its session, in one round trip. The mutex is not touched: it lives in another
     session. Raises DatabaseUnusable.
     """
-    with usable(connection), connection.pipeline():
+    with usable(connection), together(connection):
         connection.execute("DISCARD ALL")
         settle(connection)
+
+
+def recover(connection: Connection) -> None:
+    """End what is open, and forget what a migration set for its session. A connection that is not fit for use behind
+    that is closed. Raises Cancelled, with the connection closed.
+    """
+    if connection.closed:
+        return
+    try:
+        with audible():
+            connection.rollback()
+            reset(connection)
+    except (psycopg.Error, DatabaseUnusable):
+        if connection.info.transaction_status != TransactionStatus.IDLE:  # as when a wait was interrupted
+            connection.close()
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def together(connection: Connection) -> Iterator[None]:
+    """What is executed in the block is sent without waiting; the answers are there behind it. An interruption closes
+    the connection, as nobody can tell any more what the next answer there would be to.
+    """
+    try:
+        with connection.pipeline():
+            yield
+    except psycopg.Error as error:  # psycopg's own way out of an interrupted pipeline
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        connection.close()
+        raise error.__context__ from None
+    except KeyboardInterrupt:
+        connection.close()
+        raise
 
 
 @contextmanager
@@ -174,5 +221,5 @@ def usable(connection: Connection) -> Iterator[None]:
         elif isinstance(error, psycopg.errors.InsufficientPrivilege):
             finding = Finding(f"a right is missing: {said}{code}", hint="grant it, or run as the ledger's owner")
         else:
-            finding = Finding(f"the ledger could not be read or written: {said}{code}")
+            finding = Finding(f"the ledger could not be read or written: {said}{code}", sqlstate=error.sqlstate or "")
         raise DatabaseUnusable(finding) from None

@@ -1,32 +1,69 @@
 """When a signal may be heard: while waiting for the server, and not in the middle of keeping account.
 
-A signal becomes an exception (`Cancelled`) wherever the main thread happens to be. What was done and what was told
-of it would come apart if that were between the two.
+A signal's handler raises an exception (`Cancelled`) wherever the main thread happens to be. What was done and what was
+told of it would come apart if that were between the two. So the handler calls `hear`, which keeps the exception while
+nobody listens. (To block the signal would also block the alarm that ends a run whose output is stuck.)
 """
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-HEARD = {signal.SIGINT, signal.SIGTERM, signal.SIGALRM}
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGALRM}
+
+
+class _Ears:
+    """Those of the main thread, in which Python runs the handlers of signals."""
+
+    closed = False
+    kept: BaseException | None = None
+
+
+def hear(exception: BaseException) -> None:
+    """Raise it now, or when somebody listens. To be called by the handler of a signal."""
+    if not _Ears.closed:
+        raise exception
+    _Ears.kept = exception
 
 
 @contextmanager
 def deaf() -> Iterator[None]:
     """Signals wait until the block is left, or until what is inside of it listens."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
-    try:
+    with _ears(closed=True):
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    _raise_kept()
 
 
 @contextmanager
 def audible() -> Iterator[None]:
     """Signals are heard inside of the block, first of all those that came before it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with _ears(closed=False):
+        _raise_kept()
+        yield
+
+
+@contextmanager
+def _ears(*, closed: bool) -> Iterator[None]:
+    before, _Ears.closed = _Ears.closed, closed
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        yield
+    finally:
+        _Ears.closed = before
+
+
+def _raise_kept() -> None:
+    if _Ears.kept and not _Ears.closed:
+        kept, _Ears.kept = _Ears.kept, None
+        raise kept
+
+
+@contextmanager
+def unheard_by_threads() -> Iterator[None]:
+    """Threads that are started inside of the block get no signals: those stay with the main thread, and interrupt what
+    it waits for.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -8,22 +8,24 @@ from datetime import timedelta
 
 from psycopg import sql
 
-from runner.core.certainty import Certainty, block_of, certainty
-from runner.core.course import AGAIN, Course
+from runner.core.certainty import Certainty, block_of, blocks_nobody, certainty
+from runner.core.course import AGAIN, Course, being_built
 from runner.core.durations import milliseconds
 from runner.core.frame import code_frame
 from runner.core.model import Migration, Statement
 from runner.core.resume import settled
+from runner.core.session_state import sets_lock_timeout
 from runner.core.slowest import Slowest
-from runner.core.unfinished import question
+from runner.core.unfinished import question, reach
 from runner.errors import Finding, MigrationFailed
 from runner.postgres.catalog import course_of
 from runner.postgres.counting import run_counted
-from runner.postgres.indexes import invalid_indexes, made_invalid
+from runner.postgres.indexes import builder, invalid_indexes, made_invalid
 from runner.postgres.sending import failing_at, send
 from runner.postgres.session import Connection, usable
 
-LOCK_TIMEOUT = "SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout'"  # in milliseconds
+LOCK_TIMEOUT = "SELECT setting::int FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'"  # in milliseconds
+LONGEST_FOR_A_DROP = 5000  # milliseconds: whoever comes to build the index meanwhile is not waited for, and kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class Steps:
     lock_timeout: timedelta  # as it was set before the file's first step
     finished: Callable[[int], None]  # told how many statements are done
     count: Callable[[Connection, int], None]  # writes that; raises when this run may not go on
+    alone: Callable[[Statement], None]  # told of a step that cannot be counted in its transaction, before it runs
     tell: Callable[[str], None]
     slowest: Slowest = field(default_factory=Slowest)
 
@@ -51,10 +54,9 @@ class Steps:
         """Run a step and count that `position` statements are done. Raises MigrationFailed and DatabaseUnusable."""
         if course.stop:
             raise MigrationFailed(self._stopped(step, position, course))
+        for index in course.drop:
+            self._drop(step, position, index)
         with self._without_lock_timeout(step):
-            for index in course.drop:
-                self._execute(step, f"DROP INDEX CONCURRENTLY {index}")
-                self.tell(f"dropped the invalid index {index}, which an earlier attempt left")
             if course.done:
                 self.tell(f"line {step.line} was done by an earlier attempt: {course.done}")
             elif course.instead:
@@ -73,7 +75,7 @@ class Steps:
         statements = self.migration.statements
         if certainty(statements, step) is not Certainty.COUNTED:
             return False
-        return run_counted(
+        done = run_counted(
             self.connection,
             self.migration.source,
             step,
@@ -81,18 +83,30 @@ class Steps:
             send=self._send,
             count=lambda: self.count(self.connection, position),
         )
+        if not done:
+            self.alone(step)
+        return done
 
     def _send(self, statement: Statement) -> None:
         """Execute it, and keep how long that took. An index that it leaves invalid is a failure, with IF NOT EXISTS as
         well.
         """
-        of_an_index = statement.traits.kind in {"index_stmt", "reindex_stmt"}
-        before = invalid_indexes(self.connection) if of_an_index else ()
+        indexes = reach(statement)
+        before = invalid_indexes(self.connection, indexes) if indexes else ()
         began = time.monotonic()
         send(self.connection, self.migration.source, statement)
         self.slowest.add(statement.line, timedelta(seconds=time.monotonic() - began))
-        if of_an_index and (invalid := made_invalid(self.connection, before, statement.traits.creates)):
+        if indexes and (invalid := made_invalid(self.connection, before, indexes)):
             raise MigrationFailed(_invalid(self.migration, statement, invalid))
+
+    def _drop(self, step: Statement, position: int, index: str) -> None:
+        """Drop an invalid index, unless somebody has begun to build it."""
+        if (pid := builder(self.connection, index)) is not None:
+            raise MigrationFailed(self._stopped(step, position, being_built(index, pid)))
+        now = self._lock_timeout()
+        with self._lock_timeout_of(min(now or LONGEST_FOR_A_DROP, LONGEST_FOR_A_DROP), before=now):
+            self._execute(step, f"DROP INDEX CONCURRENTLY {index}")
+        self.tell(f"dropped the invalid index {index}, which an earlier attempt left")
 
     def _execute(self, step: Statement, text: str) -> None:
         """Execute what a step needs, or what stands in its place."""
@@ -102,18 +116,29 @@ class Steps:
     @contextmanager
     def _without_lock_timeout(self, step: Statement) -> Iterator[None]:
         """For a step that waits for old transactions by design; one that the file has set stays."""
-        if not step.traits.concurrent:
+        if not blocks_nobody(step) or sets_lock_timeout(self.migration, step):
+            yield
+            return
+        now = self._lock_timeout()
+        with self._lock_timeout_of(0 if now == milliseconds(self.lock_timeout) else now, before=now):
+            yield
+
+    def _lock_timeout(self) -> int:
+        with usable(self.connection):
+            [now] = self.connection.execute(LOCK_TIMEOUT).fetchone() or [0]
+        return int(now)
+
+    @contextmanager
+    def _lock_timeout_of(self, wanted: int, *, before: int) -> Iterator[None]:
+        """In milliseconds; after a failure the session is set back as a whole."""
+        if wanted == before:
             yield
             return
         with usable(self.connection):
-            [now] = self.connection.execute(LOCK_TIMEOUT).fetchone() or [None]
-            lifted = now == milliseconds(self.lock_timeout)
-            if lifted:
-                self.connection.execute("SET lock_timeout = 0")
+            self.connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(wanted)))
         yield
-        if lifted:
-            with usable(self.connection):
-                self.connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(now)))
+        with usable(self.connection):
+            self.connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(before)))
 
     def _stopped(self, step: Statement, position: int, course: Course) -> Finding:
         tell = settled(self.schema, self.migration.version, position)

@@ -8,13 +8,12 @@ from runner.core.model import Migration, Statement, StepResult
 from runner.core.naming import LEDGER_FILE
 from runner.core.slowest import Slowest
 from runner.errors import Cancelled, Finding, MigrationFailed
-from runner.postgres.ahead import AS_OURSELVES, FORGET, Unit, patience
+from runner.postgres.ahead import FORGET, Unit, patience
 from runner.postgres.checking import check
 from runner.postgres.execution import Execution
-from runner.postgres.failures import mutex_lost, not_ours
-from runner.postgres.recovery import recover
-from runner.postgres.sending import failing_at, limit, send
-from runner.postgres.session import usable
+from runner.postgres.failures import deferred, mutex_lost, not_ours, of_the_ledger
+from runner.postgres.sending import AS_OURSELVES, DEFERRED, failing_at, limit, send
+from runner.postgres.session import recover, settle, usable
 from runner.postgres.signals import audible
 
 
@@ -38,9 +37,10 @@ def run_waiting(execution: Execution, unit: Unit, *, mark: bool = True) -> Itera
                     if results:
                         for command in FORGET:
                             worker.execute(command)
+                        settle(worker)
                     account = _Account(migration)
                     execution.begin(migration)
-                    _run(execution, account)
+                    _run(execution, account, of=unit)
                     results.append(account.result())
     except MigrationFailed as error:
         yield account.result(error.findings[0])
@@ -53,7 +53,7 @@ def run_waiting(execution: Execution, unit: Unit, *, mark: bool = True) -> Itera
         recover(worker)
 
 
-def _run(execution: Execution, account: "_Account") -> None:
+def _run(execution: Execution, account: "_Account", *, of: Unit) -> None:
     """One migration inside of the transaction, with its row."""
     worker, migration = execution.worker, account.migration
     limit(worker, execution.timeouts.of(migration), local=True)
@@ -65,12 +65,26 @@ def _run(execution: Execution, account: "_Account") -> None:
         account.finished(statement, timedelta(seconds=time.monotonic() - began))
     for statement in migration.checks:
         check(worker, migration, statement)
-    for command in AS_OURSELVES:
-        worker.execute(command)
-    if migration.file.path.name == LEDGER_FILE:
-        execution.ledger.install(worker)
-    mutex = execution.mutex
-    if not execution.ledger.record_completed(worker, account.result(), mutex=mutex.key, holder=mutex.holder):
+    if migration is of[-1]:
+        try:
+            with failing_at(migration.source):
+                worker.execute(DEFERRED)
+        except MigrationFailed as error:
+            raise MigrationFailed(deferred(error.findings[0], of_several=len(of) > 1)) from None
+    _record(execution, account)
+
+
+def _record(execution: Execution, account: "_Account") -> None:
+    worker, migration, mutex = execution.worker, account.migration, execution.mutex
+    try:
+        with failing_at(migration.source):
+            worker.execute(b"; ".join(AS_OURSELVES))
+            if migration.file.path.name == LEDGER_FILE:
+                execution.ledger.install(worker)
+            ours = execution.ledger.record_completed(worker, account.result(), mutex=mutex.key, holder=mutex.holder)
+    except MigrationFailed as error:
+        raise MigrationFailed(of_the_ledger(migration, error.findings[0])) from None
+    if not ours:
         raise MigrationFailed(mutex_lost(migration))
 
 

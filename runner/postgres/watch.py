@@ -14,18 +14,19 @@ from psycopg.rows import dict_row
 from runner.core.holds import Holds
 from runner.core.model import Session, Watched
 from runner.core.progress import progress_of
-from runner.core.queue import Waiting, WatchPolicy, longest_wait, offence, queue_behind
+from runner.core.queue import Queue, Waiting, WatchPolicy, longest_wait, offence, queue_behind
 from runner.core.samples import Awaited, Narrator, Sample, session_of
-from runner.core.sessions import one_line
+from runner.core.sessions import one_line, without_values
 from runner.errors import Finding, Level
 from runner.postgres.session import Connection
-from runner.postgres.signals import deaf
+from runner.postgres.signals import unheard_by_threads
 from runner.resources import PACKAGE
 
 INTERVAL = timedelta(milliseconds=250)
 SHORTEST = timedelta(milliseconds=20)
 LOOKS_PER_TIMEOUT = 3  # so that a lock timeout does not end between two looks
 CANCEL_AGAIN = 1.0  # seconds; a cancel that reaches the worker between two statements does nothing
+RECENT = 2.0  # seconds; what was longer ago, and not seen again, is not what ended the worker's statement
 LEAVE = 1.0  # seconds that the thread has to end, twice
 ONLY_WHEN_ASKED = 10**9  # executions before psycopg prepares a statement by itself
 SECOND = timedelta(seconds=1)
@@ -41,7 +42,8 @@ class Watch:
     for, cancels it by `policy`, and keeps what the report wants. `connection` is the watcher's, in autocommit, so that
     no snapshot stays open; others may execute on it meanwhile.
 
-    `tell` and `warn` are called by that thread. Texts of other people's queries go through `scrub` before they are cut.
+    `tell` is called by that thread, `warn` behind the block, when that has not failed for another reason. Of other
+    people's queries the values are left out; what is left goes through `scrub` before it is cut.
     """
 
     def __init__(
@@ -60,12 +62,13 @@ class Watch:
         self._tell, self._warn, self._scrub = tell, warn, scrub
         self._limit, self._interval = limit, interval
         self._guard = threading.Lock()  # of what both threads touch: all from here to the next blank line
-        self._seen: dict[int, tuple[float, Session]] = {}  # who was in the way, and when last
-        self._reason = ""
+        self._blocked: tuple[float, tuple[Session, ...]] = 0.0, ()  # when last, and by whom
+        self._reason: tuple[float, str] = 0.0, ""  # of the last cancel, and when
         self._holds = Holds()
         self._largest_queue, self._longest_wait = 0, timedelta()
 
-        self._narrator = Narrator()
+        self._narrator, self._queue = Narrator(), Queue()
+        self._trouble: Finding | None = None
         self._cancelled: tuple[object, float] = None, 0.0  # the transaction, and when
         self._ended, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -73,7 +76,7 @@ class Watch:
 
     def __enter__(self) -> "Watch":
         self._connection.prepare_threshold = ONLY_WHEN_ASKED
-        with deaf():  # the thread inherits it: a signal must interrupt the main thread's waiting
+        with unheard_by_threads():
             self._thread.start()
         return self
 
@@ -88,6 +91,9 @@ class Watch:
                 self._connection.cancel_safe(timeout=LEAVE)
             self._thread.join(LEAVE)
         self._connection.prepare_threshold = self._prepare_threshold
+        if self._trouble and kind is None:
+            self._warn(self._trouble)
+        self._trouble = None
 
     @property
     def limit(self) -> timedelta:
@@ -109,30 +115,46 @@ class Watch:
             )
 
     def in_the_way(self, since: float) -> tuple[Session, ...]:
-        """Who blocked the worker, as seen at `since` (of time.monotonic) or later; the oldest transaction first."""
-        with self._guard:
-            seen = [session for at, session in self._seen.values() if at >= since]
-        return tuple(sorted(seen, key=lambda session: (-(session.age or timedelta()), session.pid)))
-
-    def take_reason(self) -> str:
-        """Why the worker was cancelled since this was last asked, empty when it was not. Ask before an attempt, too: a
-        cancel that came too late for the one before is no reason of this one.
+        """Who blocks the worker, or did when its wait ended just now; the oldest transaction first. Nobody who was
+        last seen before `since` (of time.monotonic).
         """
         with self._guard:
-            reason, self._reason = self._reason, ""
-        return reason
+            at, sessions = self._blocked
+        return sessions if at >= max(since, time.monotonic() - RECENT) else ()
+
+    def take_reason(self) -> str:
+        """Why the worker was cancelled just now, empty when it was not, or when it was asked before. Ask ahead of an
+        attempt, too: a cancel that came too late for the one before is no reason of this one.
+        """
+        with self._guard:
+            (at, reason), self._reason = self._reason, (0.0, "")
+        return reason if time.monotonic() - at < RECENT else ""
 
     def _run(self) -> None:
-        try:
-            while not self._ended.is_set():
+        while not self._ended.is_set():
+            try:
                 self._look()
-                self._wake.wait(self._pause() / SECOND)
-                self._wake.clear()
-        except Exception as error:  # noqa: BLE001 - a migration must not suffer from who watches it
-            if not self._ended.is_set():
-                said = self._scrub(" ".join(str(error).split()))
-                hint = "the migrations go on; a queue behind them is no longer noticed"
-                self._warn(Finding(f"the watcher saw nothing from here on: {said}", level=Level.WARNING, hint=hint))
+            except Exception as error:  # noqa: BLE001 - a migration must not suffer from who watches it
+                if not self._goes_on(error):
+                    return
+            self._wake.wait(self._pause() / SECOND)
+            self._wake.clear()
+
+    def _goes_on(self, error: Exception) -> bool:
+        """Whether another look is worth it. The first trouble is told at once, and is a warning at the end."""
+        closed = self._connection.closed
+        if self._ended.is_set() or (closed and not self._connection.broken):  # by ourselves, to end the run
+            return False
+        said = self._scrub(" ".join(str(error).split()))
+        if closed:
+            self._tell(f"the watcher's connection is lost, and with it the mutex: {said}")
+            hint = "a queue behind the migrations was no longer noticed"
+            self._trouble = Finding(f"the watcher saw nothing from then on: {said}", level=Level.WARNING, hint=hint)
+        elif self._trouble is None:
+            self._tell(f"the watcher could not look, and tries again: {said}")
+            hint = "a queue behind the migrations may have gone unnoticed"
+            self._trouble = Finding(f"the watcher did not see all of the run: {said}", level=Level.WARNING, hint=hint)
+        return not closed
 
     def _pause(self) -> timedelta:
         if not self._limit:
@@ -147,6 +169,7 @@ class Watch:
             return
         sample = self._sample(row)
         queue = queue_behind(self._worker, sample.waiting)
+        queue = self._queue.see(queue, at=at, interval=self._pause() / SECOND)
         self._keep(sample, queue, at)
         if reason := offence(self._policy, queue):
             self._cancel(sample, reason, at)
@@ -165,10 +188,17 @@ class Watch:
                 waited=_seconds(awaited["waited"]),
             ),
             blockers=tuple(
-                session_of(session, one_line(self._scrub(session["query"] or ""))) for session in row["blockers"] or ()
+                session_of(session, one_line(self._scrub(without_values(session["query"] or ""))))
+                for session in row["blockers"] or ()
             ),
             waiting=tuple(
-                Waiting(pid=one["pid"], waited=_seconds(one["waited"]), behind=frozenset(one["behind"]))
+                Waiting(
+                    pid=one["pid"],
+                    waited=_seconds(one["waited"]),
+                    behind=frozenset(one["behind"]),
+                    kind=one["kind"],
+                    mode=one["mode"],
+                )
                 for one in row["waiting"] or ()
             ),
             locks=tuple((relation, mode) for relation, mode in row["locks"] or ()),
@@ -177,7 +207,8 @@ class Watch:
 
     def _keep(self, sample: Sample, queue: tuple[Waiting, ...], at: float) -> None:
         with self._guard:
-            self._seen |= {session.pid: (at, session) for session in sample.blockers}
+            if sample.blockers:
+                self._blocked = at, sample.blockers
             interval = self._pause() / SECOND
             self._holds.see(sample.locks, transaction=sample.transaction, at=at, interval=interval)
             self._largest_queue = max(self._largest_queue, len(queue))
@@ -189,7 +220,7 @@ class Watch:
             return
         self._cancelled = sample.transaction, at
         with self._guard:
-            self._reason = reason  # before the worker can hear of it
+            self._reason = at, reason  # before the worker can hear of it
         if self._connection.execute(CANCEL, [self._worker, sample.transaction]).fetchone() != (True,):
             self.take_reason()
 

@@ -110,7 +110,7 @@ def test_an_error_at_commit_belongs_to_its_migration(db_migrate: CommandLine, da
     )
     ran = db_migrate()
     assert ran.exit_code == 1
-    assert 'migrations/01_users.sql:1: insert or update on table "posts" violates' in ran.log
+    assert 'migrations/01_users.sql: at its end: insert or update on table "posts" violates' in ran.log
     assert "posts" not in database.tables()
     assert statuses(database) == {"01": "failed"}
 
@@ -374,3 +374,16 @@ def test_a_version_that_failed_under_another_spelling_leaves_one_row(
     db_migrate.write(_01_tags="CREATE TABLE tags (id int);")
     assert db_migrate().exit_code == 0
     assert statuses(database) == {"01": "completed"}
+
+
+@pytest.mark.parametrize("large", ["", "-- " + "x" * 1_100_000 + "\n"], ids=["sent ahead", "waiting"])
+def test_a_file_may_choose_the_isolation_of_its_transaction(
+    db_migrate: CommandLine, database: Database, large: str
+) -> None:
+    db_migrate.write(
+        _01_x=f"{large}SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;\n"
+        "CREATE TABLE seen AS SELECT current_setting('transaction_isolation') AS level;"
+    )
+    ran = db_migrate()
+    assert ran.exit_code == 0, ran.log
+    assert database.value("SELECT level FROM seen") == "serializable"

@@ -272,6 +272,8 @@ def test_a_run_that_goes_on_has_the_settings_of_the_finished_statements(
         "PREPARE q AS SELECT 1;",
         "SELECT pg_advisory_lock(1);",
         "BEGIN; SET search_path = public, tenant; COMMIT;",
+        "DO $$ BEGIN PERFORM set_config('search_path', 'public, tenant', false); END $$;",
+        "SELECT 1, set_config('search_path', 'public, tenant', false);",
     ],
 )
 def test_a_run_does_not_go_on_without_what_was_lost_with_the_session(

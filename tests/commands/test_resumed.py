@@ -297,10 +297,52 @@ def test_another_index_of_that_name_is_neither_taken_nor_dropped(
     db_migrate.write(_01_x="CREATE INDEX CONCURRENTLY i ON users (email);")
     database.query(there)
     assert "already exists" in db_migrate().log
+    lose_the_count(database, 0)
     ran = db_migrate()
     assert ran.exit_code == 1
     assert f"01_x.sql:1:1: {said}" in ran.log
     assert database.value("SELECT 'i'::regclass::text") == "i"
+    settle(database, ran.log)
+    assert db_migrate().exit_code == 0
+
+
+def test_an_index_that_was_there_when_a_build_failed_is_not_its_work(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    database.query("CREATE TABLE t (a text, b int); CREATE UNIQUE INDEX i ON t (upper(a)) WHERE b > 100")
+    db_migrate.write(_01_x="CREATE INDEX CONCURRENTLY i ON t (lower(a)) WHERE b < 5;")
+    for _ in range(2):
+        ran = db_migrate()
+        assert (ran.exit_code, "already exists" in ran.log) == (1, True), ran.log
+    database.query("DROP INDEX i")
+    assert db_migrate().exit_code == 0
+
+
+def test_an_invalid_index_of_somebody_else_is_not_dropped(db_migrate: CommandLine, database: Database) -> None:
+    database.query("CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a, b)")
+    database.query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass")
+    db_migrate.write(_01_x="CREATE INDEX CONCURRENTLY i ON t (b);")
+    assert "already exists" in db_migrate().log
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert "01_x.sql:1:1: public.i is there, and not as this statement builds it" in ran.log
+    assert "it is not valid, and is CREATE INDEX i ON public.t USING btree (a, b)" in ran.log
+    assert database.value("SELECT indnatts FROM pg_index WHERE indexrelid = 'i'::regclass") == 2
+
+
+def test_an_index_of_the_name_in_another_schema_is_not_dropped_as_well(
+    db_migrate: CommandLine, database: Database
+) -> None:
+    database.query("CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE TABLE t (a int)")
+    database.query("CREATE INDEX i ON app.t (a); CREATE INDEX i ON t (a)")
+    db_migrate.write(_01_x="SET search_path = app, public;\nDROP INDEX CONCURRENTLY i;")
+    assert db_migrate().exit_code == 0
+    lose_the_count(database, 1)
+    said = "this statement names no schema, and public.i may not be the index that it was to drop"
+    assert said in db_migrate().log
+    ran = db_migrate()
+    assert (ran.exit_code, said in ran.log) == (1, True)
+    assert database.value("SELECT 'public.i'::regclass::text") == "i"
     settle(database, ran.log)
     assert db_migrate().exit_code == 0
 

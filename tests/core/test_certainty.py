@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.core.certainty import Certainty, block_of, certainty
+from runner.core.certainty import Certainty, block_of, blocks_nobody, certainty, certainty_alone
 from tests.builders import a_migration
 
 
@@ -23,6 +23,7 @@ def of(sql: str) -> Certainty:
         "ALTER TABLE t DETACH PARTITION p FINALIZE",
         "SET ROLE owner",
         "DO $$ BEGIN PERFORM 1; END $$",
+        "DO LANGUAGE PLpgSQL $$ BEGIN PERFORM 1; END $$",
         "BEGIN; INSERT INTO t VALUES (1); COMMIT",
         "START TRANSACTION ISOLATION LEVEL SERIALIZABLE; DO $$ BEGIN EXECUTE 'x'; END $$; END",
     ],
@@ -84,6 +85,8 @@ def test_nobody_can_tell_of_what_leaves_no_trace_here(sql: str) -> None:
         "CALL p()",
         "DO $$ BEGIN INSERT INTO t VALUES (1); COMMIT; END $$",
         "DO $$ BEGIN EXECUTE 'COMMIT'; END $$",
+        "DO LANGUAGE plpython3u 'plpy.commit()'",
+        "DO $$ spi_commit() $$ LANGUAGE plperl",
         "CREATE NEWFANGLED THING t",
         "BEGIN; INSERT INTO t VALUES (1); COMMIT AND CHAIN; INSERT INTO t VALUES (2); COMMIT",
     ],
@@ -105,3 +108,29 @@ def test_the_statements_of_a_block_are_those_from_its_begin_to_its_end() -> None
     migration = a_migration(1, sql="-- migrate: no-transaction\nSELECT 1; BEGIN; SELECT 2; COMMIT; SELECT 3;")
     block = block_of(migration.statements, migration.steps[1])
     assert [statement.sql for statement in block] == [b"BEGIN", b"SELECT 2", b"COMMIT"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "known"),
+    [("REINDEX TABLE t", Certainty.REPEATABLE), ("CLUSTER t", Certainty.REPEATABLE), ("SELECT f()", Certainty.UNKNOWN)],
+)
+def test_what_the_server_does_not_take_inside_of_a_transaction_is_not_counted_with_its_work(
+    sql: str, known: Certainty
+) -> None:
+    assert certainty_alone(a_migration(1, sql=f"-- migrate: no-transaction\n{sql};").steps[0]) is known
+
+
+@pytest.mark.parametrize(
+    ("sql", "nobody"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", True),
+        ("DROP INDEX CONCURRENTLY i", True),
+        ("REINDEX TABLE CONCURRENTLY t", True),
+        ("ALTER TABLE t VALIDATE CONSTRAINT c", True),
+        ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY", False),
+        ("ALTER TABLE t DETACH PARTITION p FINALIZE", False),
+        ("CREATE INDEX i ON t (a)", False),
+    ],
+)
+def test_who_waits_without_being_in_anybodys_way_needs_no_lock_timeout(sql: str, nobody: bool) -> None:
+    assert blocks_nobody(a_migration(1, sql=f"-- migrate: no-transaction\n{sql};").steps[0]) is nobody

@@ -4,13 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from runner.core.queue import Waiting, WatchPolicy, longest_wait, offence, queue_behind
+from runner.core.queue import Queue, Waiting, WatchPolicy, longest_wait, offence, queue_behind
 
 WORKER = 1
 
 
-def waits(pid: int, *behind: int, seconds: float = 1) -> Waiting:
-    return Waiting(pid=pid, waited=timedelta(seconds=seconds), behind=frozenset(behind))
+def waits(pid: int, *behind: int, seconds: float = 1, **lock: str) -> Waiting:
+    return Waiting(pid=pid, waited=timedelta(seconds=seconds), behind=frozenset(behind), **lock)
+
+
+VACUUM = waits(2, WORKER, mode="ShareUpdateExclusiveLock")
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,10 @@ def waits(pid: int, *behind: int, seconds: float = 1) -> Waiting:
         pytest.param([waits(WORKER, 9), waits(9, WORKER)], [9], id="a-deadlock"),
         pytest.param([waits(2, 3), waits(3, 2)], [], id="a-deadlock-of-others"),
         pytest.param([waits(2, 3, WORKER), waits(3, 2)], [2, 3], id="a-circle"),
+        pytest.param([VACUUM, waits(3, 2)], [], id="a-vacuum-and-who-waits-for-it"),
+        pytest.param([waits(2, WORKER, kind="virtualxid", mode="ShareLock")], [], id="a-concurrent-build"),
+        pytest.param([VACUUM, waits(3, 2, WORKER), waits(4, 3)], [3, 4], id="who-wants-more-than-a-vacuum"),
+        pytest.param([waits(2, WORKER, kind="transactionid", mode="ShareLock")], [2], id="for-a-row"),
     ],
 )
 def test_finds_the_queue_behind_the_worker(waiting: list[Waiting], queue: list[int]) -> None:
@@ -38,6 +45,19 @@ def test_a_long_chain_is_one_queue() -> None:
 def test_the_longest_wait_is_that_of_one_session() -> None:
     assert longest_wait([waits(2, WORKER, seconds=1), waits(3, WORKER, seconds=3)]) == timedelta(seconds=3)
     assert longest_wait([]) == timedelta()
+
+
+def test_a_wait_counts_from_when_it_was_first_seen_behind_the_worker() -> None:
+    queue = Queue()
+
+    def seen(at: float, *sessions: Waiting) -> list[float]:
+        return [one.waited / timedelta(seconds=1) for one in queue.see(sessions, at=at, interval=0.25)]
+
+    assert seen(100, waits(2, WORKER, seconds=60)) == [0.25]  # for somebody else so far
+    assert seen(101, waits(2, WORKER, seconds=61), waits(3, 2, seconds=0.5)) == [1.25, 0.25]
+    assert seen(102, waits(2, WORKER, seconds=0), waits(3, 2, seconds=1.5)) == [0, 1.25]  # for another lock now
+    assert seen(103, waits(3, 2, seconds=2.5)) == [2.25]
+    assert seen(104, waits(2, WORKER, seconds=64)) == [0.25]  # not in between
 
 
 @pytest.mark.parametrize(

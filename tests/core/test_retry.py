@@ -92,6 +92,13 @@ def test_the_last_failure_says_who_was_in_the_way() -> None:
     )
 
 
+def test_the_last_failure_names_five_and_counts_the_others() -> None:
+    failure = Finding("canceling statement due to lock timeout", sqlstate="55P03")
+    sessions = tuple(Session(pid=pid) for pid in range(1, 71))
+    detail = explained(failure, attempts=1, reason="", in_the_way=sessions).detail.split("\n")
+    assert detail == [*(f"in the way: pid {pid}" for pid in range(1, 6)), "and 65 more"]
+
+
 def test_the_last_failure_says_why_the_watcher_cancelled_it() -> None:
     failure = Finding("canceling statement due to user request", sqlstate="57014")
     assert explained(failure, attempts=1, reason="62 sessions waited behind it", in_the_way=()).detail == (

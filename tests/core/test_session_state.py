@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.core.session_state import lost_with_the_session, settings_to_repeat
+from runner.core.session_state import lost_with_the_session, sets_lock_timeout, settings_to_repeat
 from runner.core.statements import LARGE
 from tests.builders import a_migration
 
@@ -36,7 +36,14 @@ def test_settings_of_finished_steps_are_made_again(sql: str) -> None:
     assert lost(f"{sql};\nSELECT 1;\nSELECT 2", 2) is None
 
 
-@pytest.mark.parametrize("sql", ["SELECT 1", "SELECT 'set_config(1)'", "CREATE TABLE t ()", "BEGIN; SELECT 1; COMMIT"])
+OTHERS = [
+    "SELECT 1",
+    "CREATE FUNCTION f() RETURNS text RETURN set_config('a.b', '', false)",
+    "DO $$ BEGIN UPDATE t SET a = 1; ALTER TABLE t ALTER a SET NOT NULL; END $$",
+]
+
+
+@pytest.mark.parametrize("sql", [*OTHERS, "CREATE TABLE t ()", "BEGIN; SELECT 1; COMMIT"])
 def test_other_finished_steps_are_not_run_again(sql: str) -> None:
     assert repeated(f"{sql};\nSELECT 2", 1) == []
     assert lost(f"{sql};\nSELECT 2", 1) is None
@@ -56,6 +63,13 @@ def test_other_finished_steps_are_not_run_again(sql: str) -> None:
         "LOAD 'auto_explain'",
         "SELECT pg_advisory_lock(1)",
         "BEGIN; SET search_path = app; COMMIT",
+        "SELECT 1, set_config('search_path', 'app', false)",
+        "INSERT INTO t SELECT set_config('search_path', 'app', false)",
+        "BEGIN; SELECT 1, set_config('search_path', 'app', false); COMMIT",
+        "DO $$ BEGIN PERFORM set_config('search_path', 'app', false); END $$",
+        "DO $$ BEGIN SET search_path = app; END $$",
+        "DO $$ BEGIN IF true THEN -- always\n RESET ROLE; END IF; END $$",
+        "DO 'BEGIN EXECUTE $q$SET ROLE app$q$; END'",
         "BEGIN; CREATE TEMP TABLE t (); COMMIT",
     ],
 )
@@ -73,3 +87,17 @@ def test_a_setting_that_was_sent_with_others_of_a_large_file_is_found() -> None:
     first = migration.steps[0]
     assert first.count > 1
     assert lost_with_the_session(migration, first.count) == first
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT 1", False),
+        ("SET lock_timeout = '5s'", True),
+        ("SELECT set_config('LOCK_TIMEOUT', '5s', false)", True),
+        ("-- migrate: lock-timeout=5s\nSELECT 1", True),
+    ],
+)
+def test_a_file_may_have_a_word_on_the_lock_timeout(sql: str, said: bool) -> None:
+    migration = a_migration(1, sql=f"-- migrate: no-transaction\n{sql};\nSELECT 2;\nRESET lock_timeout;")
+    assert sets_lock_timeout(migration, migration.steps[1]) is said

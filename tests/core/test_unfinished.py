@@ -1,11 +1,21 @@
 """What the catalog is asked of a statement that may have been executed, and what its answer means."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from runner.core.course import AGAIN, Course, Found, after_detach, after_existence, after_index_build, after_reindex
-from runner.core.unfinished import Detach, Existence, IndexBuild, Question, Reindex, question
+from runner.core.course import (
+    AGAIN,
+    Course,
+    Found,
+    after_detach,
+    after_drop,
+    after_existence,
+    after_index_build,
+    after_reindex,
+)
+from runner.core.unfinished import Detach, Existence, IndexBuild, Question, Reach, Reindex, question, reach
 from tests.builders import a_migration
 
 
@@ -33,7 +43,10 @@ def found(**others: Any) -> Found:
     ("sql", "expected"),
     [
         ("DROP INDEX CONCURRENTLY IF EXISTS App.i", Existence(of="index", name='"app"."i"', wanted=False)),
-        ('DROP INDEX CONCURRENTLY "a ""b"""', Existence(of="index", name='"a ""b"""', wanted=False)),
+        (
+            'DROP INDEX CONCURRENTLY "a ""b"""',
+            Existence(of="index", name='"a ""b"""', wanted=False, with_schema=False),
+        ),
         ("REINDEX INDEX CONCURRENTLY app.i", Reindex(of="index", name='"app"."i"')),
         ("REINDEX (CONCURRENTLY, VERBOSE) TABLE t", Reindex(of="table", name='"t"')),
         ("REINDEX SCHEMA CONCURRENTLY app", Reindex(of="schema", name="app")),
@@ -85,11 +98,6 @@ INDEX = build("CREATE INDEX CONCURRENTLY i ON t (a)")
         pytest.param([], AGAIN, id="nothing"),
         pytest.param([found()], Course(done="public.i is there and valid"), id="finished"),
         pytest.param([found(valid=False)], Course(drop=("public.i",)), id="left-invalid"),
-        pytest.param(
-            [found(definition="an index that no parser knows")],
-            Course(done="public.i is there and valid"),
-            id="not-to-be-compared",
-        ),
     ],
 )
 def test_an_index_is_built_unless_it_is_there(there: list[Found], course: Course) -> None:
@@ -101,8 +109,23 @@ def test_an_index_is_built_unless_it_is_there(there: list[Found], course: Course
     [
         (found(ours=False), 'public.i is something else than an index on "t"'),
         (found(ours=False, valid=False), 'public.i is something else than an index on "t"'),
-        (found(valid=False, builder=7), "public.i is just being built by another session, pid 7"),
+        (
+            found(valid=False, builder=7),
+            "public.i is just being built by another session, pid 7, or something else is done to its table",
+        ),
         (found(definition="CREATE INDEX i ON t (b)"), "public.i is there, and not as this statement builds it"),
+        (
+            found(definition="CREATE INDEX i ON t (a, b)", valid=False),
+            "public.i is there, and not as this statement builds it",
+        ),
+        (
+            found(definition="CREATE INDEX i ON t (a text_pattern_ops)"),
+            "public.i is there, and nobody can tell whether it is as this statement builds it",
+        ),
+        (
+            found(definition="an index that no parser knows", valid=False),
+            "public.i is there, and nobody can tell whether it is as this statement builds it",
+        ),
     ],
 )
 def test_what_is_not_of_an_earlier_attempt_stops_the_run_and_is_not_dropped(there: Found, why: str) -> None:
@@ -115,7 +138,16 @@ def test_if_not_exists_takes_any_index_of_its_name_that_is_valid() -> None:
     index = build("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)")
     other = "CREATE INDEX i ON t (b)"
     assert after_index_build(index, [found(definition=other)]).done
-    assert after_index_build(index, [found(definition=other, valid=False)]).drop == ("public.i",)
+    assert after_index_build(index, [found(definition=other, valid=False)]).stop
+
+
+def test_of_a_build_that_failed_no_valid_index_is_taken_for_its_work_and_an_invalid_one_like_it_goes() -> None:
+    other = found(definition="CREATE INDEX i ON t (b)")
+    for index in (INDEX, build("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)")):
+        assert after_index_build(index, [found()], failed=True) == AGAIN
+        assert after_index_build(index, [other], failed=True) == AGAIN
+        assert after_index_build(index, [found(valid=False)], failed=True).drop == ("public.i",)
+        assert after_index_build(index, [replace(other, valid=False)], failed=True).stop
 
 
 def test_an_index_without_a_name_is_built_unless_one_like_it_is_there() -> None:
@@ -129,8 +161,34 @@ def test_an_index_without_a_name_is_built_unless_one_like_it_is_there() -> None:
 
 
 def test_what_reindex_left_is_dropped() -> None:
-    assert after_reindex(["public.i_ccnew"]) == Course(drop=("public.i_ccnew",))
+    left = found(name="public.i_ccnew", valid=False)
+    assert after_reindex([left]) == Course(drop=("public.i_ccnew",))
+    assert after_reindex([replace(left, builder=7)]).stop.startswith("public.i_ccnew is just being built by another")
     assert after_reindex([]) == AGAIN
+
+
+def test_an_index_that_only_a_later_schema_of_the_path_has_is_not_dropped_in_place_of_another() -> None:
+    drop = Existence(of="index", name='"i"', wanted=False, with_schema=False)
+    assert after_drop(drop, there="app.i", first=True) == AGAIN
+    assert after_drop(drop, there="", first=False).done == 'index "i" is gone'
+    course = after_drop(drop, there="public.i", first=False)
+    assert course.stop == "this statement names no schema, and public.i may not be the index that it was to drop"
+    assert after_drop(replace(drop, with_schema=True), there="public.i", first=False) == AGAIN
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("CREATE INDEX i ON app.t (a)", Reach(of="table", name='"app"."t"', made="i")),
+        ("CREATE INDEX CONCURRENTLY ON t (a)", Reach(of="table", name='"t"')),
+        ("REINDEX INDEX i", Reach(of="index", name='"i"')),
+        ("REINDEX TABLE CONCURRENTLY t", Reach(of="table", name='"t"')),
+        ("REINDEX SCHEMA app", None),
+        ("VACUUM t", None),
+    ],
+)
+def test_looks_for_invalid_indexes_where_the_statement_works(sql: str, expected: Reach | None) -> None:
+    assert reach(a_migration(1, sql=f"-- migrate: no-transaction\n{sql};").steps[0]) == expected
 
 
 @pytest.mark.parametrize(

@@ -78,12 +78,15 @@ class Proxy:
         self._trap = Trap(at, spring, swallow)
         return self._trap
 
-    def cut(self, *, reset: bool = True) -> None:
-        """Break all connections at once, by TCP's reset or as if both ends had closed them."""
+    def cut(self, *, reset: bool = True, half: str = "") -> None:
+        """Break all connections at once, by TCP's reset or as if both ends had closed them. With `half`, only those of
+        an application, and only on the client's side: the server does not notice.
+        """
 
         def cut() -> None:
             for link in self.links:
-                link.cut(reset=reset)
+                if half in link.application:
+                    link.cut(reset=reset, half=bool(half))
 
         self._call(cut)
 
@@ -179,8 +182,8 @@ class Link:
         self._heard = 0  # the last one that the client has something of from the server
         self._cut = False
 
-    def cut(self, *, reset: bool) -> None:
-        """Break it: what is under way is lost."""
+    def cut(self, *, reset: bool, half: bool = False) -> None:
+        """Break it: what is under way is lost. With `half` the server's side stays open."""
         if self._cut:
             return
         self._cut = True
@@ -188,7 +191,7 @@ class Link:
             with contextlib.suppress(OSError):
                 made: socket.socket = self._to_client.get_extra_info("socket")
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        for writer in (self._to_client, self.to_server):
+        for writer in (self._to_client, None if half else self.to_server):
             if writer is not None:
                 writer.transport.abort()
 

@@ -156,6 +156,53 @@ def finishes(checkout: Checkout, database: Database, undisturbed: Undisturbed) -
 
 
 @pytest.mark.parametrize("number", range(POINTS))
+def test_a_cancelled_run_tells_the_truth(
+    checkout: Checkout,
+    database: Database,
+    proxy: Proxy,
+    undisturbed: Callable[[int], Undisturbed],
+    version: int,
+    number: int,
+) -> None:
+    whole = undisturbed(version)
+    checkout.write(FILES)
+    with checkout.running(proxy.url(database.name)) as running:
+        trap = proxy.trap(point(whole, number, POINTS), running.process.terminate)
+        while not trap.sprung.wait(0.02) and running.process.poll() is None:
+            pass
+        signalled = time.monotonic()
+        ended = running.end()
+        struck(trap, ended.log, last=number == POINTS - 1)
+        assert time.monotonic() - signalled < 6
+    assert ended.exit_code in {143, 0}, ended.log
+    tells_the_truth(ended, database)
+    if "migration_runs" in database.tables():
+        outcomes = {outcome for (outcome,) in database.query("SELECT outcome FROM migration_runs")}
+        assert outcomes <= {"cancelled", "applied"}, ended.log
+    finishes(checkout, database, whole)
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["", "with a name of its own"])
+def test_a_connection_of_which_only_the_client_knows_that_it_is_lost(
+    checkout: Checkout, database: Database, proxy: Proxy, *, named: bool
+) -> None:
+    name = "SET application_name = 'mine';\n" if named else ""
+    checkout.write({"01_slow": f"{name}CREATE TABLE slow ();\nSELECT pg_sleep(3);"})
+    with checkout.running(proxy.url(database.name)) as running:
+        deadline = time.monotonic() + 20
+        while not database.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+            assert time.monotonic() < deadline, running.log
+            time.sleep(0.02)
+        proxy.cut(half=WORKER)
+        ended = running.end()
+    assert ended.exit_code == 1, ended.log
+    assert "was rolled back by PostgreSQL" in ended.log
+    assert database.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == []
+    assert database.query("SELECT status FROM schema_migrations") == [("failed",)]
+    assert "slow" not in database.tables()
+
+
+@pytest.mark.parametrize("number", range(POINTS))
 def test_a_killed_run_is_finished_by_the_next(
     checkout: Checkout,
     database: Database,

@@ -1,18 +1,25 @@
 """What the catalog says of statements that an earlier attempt may have executed."""
 
+import psycopg
 import pytest
 
 from runner.core.course import AGAIN, Course
-from runner.core.unfinished import question
+from runner.core.unfinished import Question, question, reach
 from runner.postgres.catalog import course_of
+from runner.postgres.indexes import builder, invalid_indexes, made_invalid
 from tests.builders import a_migration
 from tests.conftest import Database
 
 
-def course(database: Database, sql: str, *, path: str = "public", failed: bool = False) -> Course:
-    """How to go on with a statement, in a session with this search_path."""
+def asking(sql: str) -> Question:
     asked = question(a_migration(1, sql=f"-- migrate: no-transaction\n{sql};").steps[0])
     assert asked is not None
+    return asked
+
+
+def course(database: Database, sql: str, *, path: str = "public", failed: bool = False) -> Course:
+    """How to go on with a statement, in a session with this search_path."""
+    asked = asking(sql)
     with database.connect() as connection:
         connection.execute("SELECT set_config('search_path', %s, false)", [path])
         return course_of(connection, asked, failed=failed)
@@ -51,9 +58,109 @@ def test_a_name_that_is_too_long_is_cut_as_the_server_cuts_it(database: Database
     assert course(database, f"CREATE INDEX CONCURRENTLY {name} ON t (a)").done
 
 
-def test_a_build_that_failed_is_finished_by_whoever_built_it_since(database: Database) -> None:
-    database.query("CREATE TABLE t (a int); CREATE INDEX i ON t (a)")
-    assert course(database, "CREATE INDEX CONCURRENTLY i ON t (a)", failed=True).done
+@pytest.mark.parametrize("shape", ["(lower(a)) WHERE b < 5", "(upper(a)) WHERE b > 100", "(a text_pattern_ops)"])
+def test_a_build_that_failed_is_not_finished_by_another_index_of_its_name(database: Database, shape: str) -> None:
+    database.query(f"CREATE TABLE t (a text, b int); CREATE INDEX i ON t {shape}")
+    assert course(database, "CREATE INDEX CONCURRENTLY i ON t (lower(a)) WHERE b < 5", failed=True) == AGAIN
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "same"),
+    [
+        ("(lower(a)) WHERE b < 5", "(lower(a)) WHERE b < 5", True),
+        ("(lower(a)) WHERE b < 5", "(upper(a)) WHERE b < 5", False),
+        ("(lower(a)) WHERE b < 5", "(lower(a)) WHERE b > 100", False),
+        ("((a || 'x')) WHERE a IN ('x', 'y')", "((a || 'x')) WHERE a IN ('x', 'y')", True),
+        ("(b) WHERE a LIKE 'x%' AND a <> 'y'", "(b) WHERE a LIKE 'x%' AND a <> 'y'", True),
+        ("(a DESC NULLS LAST)", "(a DESC NULLS LAST)", True),
+        ("(a DESC)", "(a DESC NULLS LAST)", False),
+        ("(a text_pattern_ops)", "(a text_pattern_ops)", True),
+        ("(a text_pattern_ops)", "(a)", False),
+        ('(a COLLATE "C")', '(a COLLATE "C")', True),
+        ('(a COLLATE "C")', "(a)", False),
+    ],
+)
+def test_an_index_is_the_one_of_the_statement_only_where_all_of_it_is_alike(
+    database: Database, there: str, asked: str, same: bool
+) -> None:
+    database.query(f"CREATE TABLE t (a text, b int); CREATE INDEX i ON t {there}")
+    build = f"CREATE INDEX CONCURRENTLY i ON t {asked}"
+    valid = course(database, build)
+    pretend_invalid(database, "i")
+    invalid = course(database, build, failed=True)
+    assert (bool(valid.done), invalid.drop) == ((True, ("public.i",)) if same else (False, ()))
+    assert (bool(valid.stop), bool(invalid.stop)) == (not same, not same)
+
+
+def test_an_index_that_another_role_builds_is_not_taken_for_one_that_was_left(database: Database) -> None:
+    database.query("CREATE TABLE t (a int); CREATE INDEX i ON t (a); CREATE INDEX i_ccnew ON t (a)")
+    for index in ("i", "i_ccnew"):
+        pretend_invalid(database, index)
+    with database.connect() as other, psycopg.connect(database.as_role("nobody"), autocommit=True) as weak:
+        other.autocommit = False
+        other.execute("LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE")
+        pid = other.info.backend_pid
+        for sql, index in (("CREATE INDEX CONCURRENTLY i ON t (a)", "i"), ("REINDEX TABLE CONCURRENTLY t", "i_ccnew")):
+            stopped = course_of(weak, asking(sql), failed=True)
+            assert stopped.stop.startswith(f"public.{index} is just being built by another session, pid {pid}")
+        assert builder(weak, "public.i") == pid
+        other.rollback()
+        assert course_of(weak, asking("CREATE INDEX CONCURRENTLY i ON t (a)"), failed=True).drop == ("public.i",)
+        assert builder(weak, "public.i") is None
+
+
+def test_an_index_of_a_later_schema_is_not_dropped_in_place_of_one_that_is_gone(database: Database) -> None:
+    database.query("CREATE SCHEMA app; CREATE TABLE t (a int); CREATE INDEX i ON t (a)")
+    drop = "DROP INDEX CONCURRENTLY i"
+    assert "public.i may not be the index" in course(database, drop, path="app, public").stop
+    assert course(database, drop, path='"$user", public') == AGAIN
+    assert course(database, drop.replace(" i", " public.i"), path="app, public") == AGAIN
+
+
+def test_what_a_path_shadows_is_not_asked(database: Database) -> None:
+    database.query(
+        "CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE INDEX i ON app.t (a);"
+        "CREATE TABLE app.parts (a int) PARTITION BY LIST (a); CREATE TABLE app.part PARTITION OF app.parts DEFAULT"
+    )
+    for shadow in ("pg_index", "pg_class", "pg_namespace", "pg_inherits", "pg_database", "pg_enum", "pg_locks"):
+        database.query(f"CREATE TABLE app.{shadow} ()")
+    for function, returned in (("to_regclass", "regclass"), ("format", "text"), ("pg_partition_tree", "regclass")):
+        database.query(f"CREATE FUNCTION app.{function}(text) RETURNS {returned} RETURN NULL")
+    for sql in ("CREATE INDEX CONCURRENTLY i ON t (a)", "DROP INDEX CONCURRENTLY j", "CREATE DATABASE template1"):
+        assert course(database, sql, path="app, pg_catalog").done
+    for sql in ("REINDEX TABLE CONCURRENTLY t", "ALTER TABLE parts DETACH PARTITION part CONCURRENTLY"):
+        assert course(database, sql, path="app, pg_catalog") == AGAIN
+
+
+@pytest.mark.parametrize(
+    ("sql", "own"),
+    [
+        ("CREATE INDEX i ON t (a)", ["i"]),
+        ("CREATE INDEX IF NOT EXISTS other ON t (a)", ["i"]),
+        ("REINDEX INDEX i", ["i"]),
+        ("REINDEX TABLE t", ["i"]),
+        ("CREATE INDEX part_i ON parts (a)", ["part_i"]),
+        ("REINDEX TABLE parts", ["part_i"]),
+    ],
+)
+def test_only_of_its_own_table_a_statement_has_left_an_index_invalid(
+    database: Database, sql: str, own: list[str]
+) -> None:
+    database.query(
+        "CREATE SCHEMA app; CREATE TABLE t (a int); CREATE INDEX i ON t (a);"
+        "CREATE TABLE others (a int); CREATE INDEX other ON others (a);"
+        "CREATE TABLE app.t (a int); CREATE INDEX i ON app.t (a);"
+        "CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE TABLE part PARTITION OF parts DEFAULT;"
+        "CREATE INDEX part_i ON part (a)"
+    )
+    reached = reach(a_migration(1, sql=f"-- migrate: no-transaction\n{sql};").steps[0])
+    assert reached is not None
+    with database.connect() as connection:
+        before = invalid_indexes(connection, reached)
+        for index in ("i", "other", "app.i", "part_i"):
+            pretend_invalid(database, index)
+        assert made_invalid(connection, before, reached) == own
+        assert len(invalid_indexes(connection, reached)) == 1
 
 
 def test_an_index_that_is_gone_was_dropped_unless_the_drop_is_known_to_have_failed(database: Database) -> None:

@@ -100,6 +100,16 @@ def test_one_that_may_not_be_ended_is_named(database: Database) -> None:
         database.query("REVOKE pg_read_all_stats FROM nobody")
 
 
+@pytest.mark.usefixtures("ledger")
+def test_one_of_another_role_is_named_to_a_role_that_sees_little_of_it(database: Database) -> None:
+    database.query("GRANT SELECT ON migration_runs TO nobody")
+    with worker(database, DEAD) as dead, psycopg.connect(database.as_role("nobody"), autocommit=True) as weak:
+        with pytest.raises(DatabaseUnusable, match=f"process {dead.info.backend_pid}, permission denied") as raised:
+            end_dead_workers(weak, "public")
+        assert "pg_signal_backend" in raised.value.findings[0].hint
+        assert is_alive(dead)
+
+
 def test_one_that_does_not_end_is_named(database: Database, ledger: Connection) -> None:
     database.query("CREATE SCHEMA deaf; CREATE FUNCTION deaf.pg_terminate_backend(int) RETURNS bool RETURN true")
     ledger.execute("SET search_path = deaf, pg_catalog")  # so that the worker is not told

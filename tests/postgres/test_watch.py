@@ -18,7 +18,7 @@ from runner.core.queue import WatchPolicy
 from runner.core.samples import Sample
 from runner.errors import Finding, Level
 from runner.postgres.session import Connection, connect
-from runner.postgres.watch import Watch
+from runner.postgres.watch import INTERVAL, RECENT, Watch
 from tests.conftest import Database
 
 PATIENCE = 20.0  # seconds until a test gives up to wait
@@ -117,7 +117,7 @@ def test_tells_who_is_in_the_way_of_the_worker(database: Database, reader: Conne
         watched.finish()
     [session] = sessions
     assert (session.pid, session.application, session.role) == (reader.info.backend_pid, "reporting", "postgres")
-    assert (session.state, session.query) == ("idle in transaction", "BEGIN; SELECT a /* for the board */ FROM t")
+    assert (session.state, session.query) == ("idle in transaction", "BEGIN; SELECT a FROM t")
     assert session.age is not None
     assert timedelta() < session.age < timedelta(seconds=PATIENCE)
     [line] = watched.told
@@ -127,7 +127,7 @@ def test_tells_who_is_in_the_way_of_the_worker(database: Database, reader: Conne
 
 
 def test_a_text_goes_through_the_scrubber_before_it_is_cut(database: Database, reader: Connection) -> None:
-    reader.execute(b"SELECT a, '%s', 's3cret' FROM t" % (b"x" * 98))
+    reader.execute(b"SELECT a AS %s, a AS s3cret FROM t" % (b"x" * 60 + b", a AS " + b"y" * 29))
     with watching(database, scrub=lambda text: text.replace("s3cret", "***")) as watched:
         watched.in_background(watched.worker, "ALTER TABLE t ADD COLUMN b int")
         until(lambda: watched.watch.in_the_way(0))
@@ -135,6 +135,35 @@ def test_a_text_goes_through_the_scrubber_before_it_is_cut(database: Database, r
         reader.rollback()
     assert len(session.query) == 120
     assert "s3" not in session.query
+
+
+@pytest.mark.parametrize("more", ["", " " + "x" * 2000], ids=["whole", "cut-off-by-the-server"])
+def test_values_of_other_peoples_queries_are_not_told(database: Database, reader: Connection, more: str) -> None:
+    reader.execute(f"ALTER ROLE nobody PASSWORD 'hunter2{more}'".encode())
+    with watching(database) as watched:
+        watched.in_background(watched.worker, "ALTER TABLE t ADD COLUMN b int")
+        until(lambda: watched.told)
+        [session] = watched.watch.in_the_way(0)
+        reader.rollback()
+    assert session.query == "ALTER ROLE nobody PASSWORD '…'"
+    assert "hunter2" not in watched.told[0]
+
+
+def test_who_is_no_longer_in_the_way_is_not_named(database: Database, reader: Connection) -> None:
+    database.query("CREATE TABLE u (a int)")
+    began = time.monotonic()
+    with watching(database) as watched, database.connect() as guilty:
+        guilty.execute("BEGIN; SELECT FROM u")
+        alter = watched.in_background(watched.worker, "ALTER TABLE t ADD COLUMN b int")
+        until(lambda: watched.watch.in_the_way(began))
+        reader.rollback()
+        alter.join(PATIENCE)
+        watched.worker.execute("SET lock_timeout = '600ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            watched.worker.execute("ALTER TABLE u ADD COLUMN b int")
+        assert [session.pid for session in watched.watch.in_the_way(began)] == [guilty.info.backend_pid]
+        time.sleep(RECENT)
+        assert watched.watch.in_the_way(began) == ()
 
 
 def test_a_role_that_sees_little_still_learns_who_it_is(database: Database, reader: Connection) -> None:
@@ -214,13 +243,13 @@ def test_who_waits_for_somebody_else_does_not_count(database: Database, reader: 
     assert watched.watch.watched.largest_queue == 0
 
 
-def test_a_wait_counts_from_when_the_worker_began(database: Database, reader: Connection) -> None:
+def test_a_wait_counts_from_when_it_was_the_workers_doing(database: Database, reader: Connection) -> None:
     database.query("CREATE TABLE u (a int)")
     with watching(database) as watched, database.connect() as late:
+        watched.worker.execute("BEGIN; LOCK TABLE u")
         watched.in_background(late, "BEGIN; LOCK TABLE t; COMMIT")
         time.sleep(3)  # for the reader, and not for the worker
         began = time.monotonic()
-        watched.worker.execute("BEGIN; LOCK TABLE u")
         watched.in_background(reader, "LOCK TABLE u")
         until(lambda: watched.watch.watched.largest_queue == 2)
         longest, most = watched.watch.watched.longest_wait, time.monotonic() - began
@@ -228,8 +257,42 @@ def test_a_wait_counts_from_when_the_worker_began(database: Database, reader: Co
         until(lambda: not watched.threads[-1].is_alive())
         reader.rollback()
         watched.finish()
-    assert longest <= timedelta(seconds=most)
+    assert longest <= timedelta(seconds=most) + INTERVAL
     assert watched.errors == []
+
+
+def test_a_vacuum_may_wait_behind_a_concurrent_index(database: Database, reader: Connection) -> None:
+    reader.execute("INSERT INTO t VALUES (2)")
+    limits = WatchPolicy(time=timedelta(seconds=0.5))
+    with watching(database, limits) as watched, database.connect() as vacuum:
+        watched.in_background(watched.worker, "CREATE INDEX CONCURRENTLY t_a ON t (a)")
+        until(lambda: watched.watch.in_the_way(0))
+        watched.in_background(vacuum, "VACUUM t")
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ShareUpdateExclusiveLock'"
+        until(lambda: database.value(waiting) == 1)
+        time.sleep(1)
+        reader.rollback()
+        watched.finish()
+    assert watched.errors == []
+    assert watched.watch.watched.largest_queue == 0
+
+
+def test_who_reads_behind_somebody_who_waits_for_a_concurrent_index_counts(
+    database: Database, reader: Connection
+) -> None:
+    reader.execute("INSERT INTO t VALUES (2)")
+    limits = WatchPolicy(time=timedelta(seconds=0.5))
+    with watching(database, limits) as watched, database.connect() as alter, database.connect() as late:
+        build = watched.in_background(watched.worker, "CREATE INDEX CONCURRENTLY t_a ON t (a)")
+        until(lambda: watched.watch.in_the_way(0))
+        watched.in_background(alter, "ALTER TABLE t ADD COLUMN b int")
+        until(lambda: watched.watch.watched.largest_queue == 1 or not build.is_alive())
+        watched.in_background(late, "SELECT FROM t")
+        build.join(PATIENCE)
+        assert not build.is_alive()
+        reader.rollback()
+        watched.finish()
+    assert [type(error) for error in watched.errors] == [psycopg.errors.QueryCanceled]
 
 
 @pytest.mark.usefixtures("reader")
@@ -278,6 +341,21 @@ def test_a_cancel_between_two_statements_is_made_again(database: Database) -> No
             watched.worker.execute("SELECT pg_sleep(10)")
         watched.worker.rollback()
         assert watched.watch.take_reason().endswith("behind it")
+
+
+def test_a_cancel_of_long_ago_is_no_reason(database: Database) -> None:
+    database.query("CREATE TABLE t (a int)")
+    with watching(database, WatchPolicy(time=timedelta(seconds=0.3))) as watched, database.connect() as late:
+        watched.worker.execute("BEGIN; ALTER TABLE t ADD COLUMN b int")
+        select = watched.in_background(late, "SELECT FROM t")
+        until(lambda: watched.watch._reason[1])  # the cancel met no statement
+        late.cancel_safe()
+        select.join(PATIENCE)
+        watched.worker.execute("SET LOCAL statement_timeout = '2500ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            watched.worker.execute("SELECT pg_sleep(10)")
+        assert watched.watch.take_reason() == ""
+        watched.worker.rollback()
 
 
 def test_a_cancel_that_comes_too_late_does_not_hit_the_next_transaction(database: Database) -> None:
@@ -412,11 +490,52 @@ def test_a_lost_connection_is_one_warning_and_no_more(database: Database) -> Non
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE application_name = 'watcher' AND datname = current_database()"
         )
-        until(lambda: watched.warned)
+        until(lambda: watched.told)
         watched.worker.execute("SELECT pg_sleep(0.6)")
-    [warning] = watched.warned
+        assert watched.warned == []
+    [line], [warning] = watched.told, watched.warned
+    assert line.startswith("the watcher's connection is lost, and with it the mutex: ")
     assert warning.level is Level.WARNING
-    assert warning.message.startswith("the watcher saw nothing from here on: ")
+    assert warning.message.startswith("the watcher saw nothing from then on: ")
+
+
+def test_a_lost_connection_is_no_warning_beside_a_failure(database: Database) -> None:
+    warned: list[Finding] = []
+
+    def fail() -> None:
+        with watching(database) as watched:
+            watched.watch._warn = warned.append
+            watched.worker.execute("SELECT pg_terminate_backend(%s)", [watched.watcher.info.backend_pid])
+            until(lambda: watched.told)
+            watched.worker.execute("SELECT 1 / 0")
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        fail()
+    assert warned == []
+
+
+def test_a_connection_that_the_run_itself_has_closed_is_no_news(database: Database) -> None:
+    with watching(database) as watched:
+        watched.watcher.close()
+        until(lambda: not watched.watch._thread.is_alive())
+    assert (watched.told, watched.warned) == ([], [])
+
+
+def test_goes_on_behind_an_error_and_tells_it_once(database: Database, reader: Connection) -> None:
+    with watching(database) as watched:
+        watched.watcher.execute("SET lock_timeout = '50ms'")
+        watched.worker.execute("BEGIN; LOCK TABLE pg_class")  # which the watcher reads
+        until(lambda: watched.told)
+        watched.worker.execute("SELECT pg_sleep(1)")
+        watched.worker.rollback()
+        watched.in_background(watched.worker, "ALTER TABLE t ADD COLUMN b int")
+        until(lambda: watched.watch.in_the_way(0))
+        assert len(watched.told) == 1
+        reader.rollback()
+        watched.finish()
+    [warning] = watched.warned
+    assert watched.told[0].startswith("the watcher could not look, and tries again: canceling statement due to lock")
+    assert warning.message.startswith("the watcher did not see all of the run: canceling statement due to lock timeout")
 
 
 def test_ends_soon_when_its_query_hangs(database: Database) -> None:

@@ -9,7 +9,8 @@ WITH place AS (
     GROUP BY c.oid, c.relname
 )
 SELECT current_database() AS database,
-       pg_backend_pid() AS backend,
+       pg_backend_pid() AS pid,
+       (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()) AS started,
        has_function_privilege('pg_catalog.pg_current_wal_lsn()', 'EXECUTE') AS tells_wal,
        current_user AS role,
        current_setting('server_version_num')::int AS server_version,

@@ -18,8 +18,8 @@ WITH locks AS MATERIALIZED (
     SELECT DISTINCT unnest(pg_blocking_pids(%(worker)s)) AS pid
     WHERE EXISTS (SELECT FROM awaited)
 ), waiting AS (
-    SELECT locks.pid, clock_timestamp() - greatest(waitstart, worker.xact_start) AS waited
-    FROM locks JOIN activity USING (pid), worker
+    SELECT locks.pid, locktype, mode, clock_timestamp() - waitstart AS waited
+    FROM locks JOIN activity USING (pid)
     WHERE NOT granted AND pid <> %(worker)s
       AND datid = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND usesysid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
@@ -45,8 +45,8 @@ SELECT
                 'age', extract(epoch FROM clock_timestamp() - xact_start),
                 'query', nullif(query, '<insufficient privilege>')) ORDER BY xact_start, pid)
      FROM blockers LEFT JOIN activity USING (pid)) AS blockers,
-    (SELECT jsonb_agg(jsonb_build_object('pid', pid, 'waited', extract(epoch FROM waited),
-                                         'behind', pg_blocking_pids(pid)))
+    (SELECT jsonb_agg(jsonb_build_object('pid', pid, 'kind', locktype, 'mode', mode,
+                                         'waited', extract(epoch FROM waited), 'behind', pg_blocking_pids(pid)))
      FROM waiting) AS waiting,
     (SELECT jsonb_agg(DISTINCT jsonb_build_array(format('%%I.%%I', nspname, relname), mode))
      FROM locks
