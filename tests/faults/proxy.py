@@ -184,10 +184,8 @@ class Link:
 
     def cut(self, *, reset: bool, half: bool = False) -> None:
         """Break it: what is under way is lost. With `half` the server's side stays open."""
-        if self._cut:
-            return
-        self._cut = True
-        if reset:
+        first, self._cut = not self._cut, True
+        if first and reset:
             with contextlib.suppress(OSError):
                 made: socket.socket = self._to_client.get_extra_info("socket")
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
