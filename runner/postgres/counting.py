@@ -8,20 +8,10 @@ import psycopg
 
 from runner.core.model import SourceFile, Statement
 from runner.errors import MigrationFailed
-from runner.postgres.sending import failing_at
+from runner.postgres.sending import AS_OURSELVES, DEFERRED, failing_at
 from runner.postgres.session import Connection
 
-# What is deferred comes first, as it is the file's and runs with its role. Then the ledger is written as who we are,
-# not by a role, path or limit that the file has set; the COMMIT brings back all of that. Servers from before November
-# 2024 do not reset the role with the session's user.
-AS_OURSELVES = """
-    SET CONSTRAINTS ALL IMMEDIATE;
-    SET LOCAL session_authorization TO DEFAULT;
-    SET LOCAL role TO DEFAULT;
-    SET LOCAL search_path TO pg_catalog, pg_temp;
-    SET LOCAL statement_timeout TO '1min';
-    SET LOCAL lock_timeout TO '30s';
-    SHOW transaction_read_only"""
+BEFORE_THE_COUNT = b"; ".join((DEFERRED, *AS_OURSELVES, b"SHOW transaction_read_only"))
 # Inside of a transaction, and of one that may not write: a partitioned table is reindexed outside only, and a file may
 # have made its session read-only.
 REFUSED_INSIDE = frozenset({"25001", "25006"})
@@ -54,7 +44,7 @@ def run_counted(
                 if connection.execute("BEGIN; SHOW transaction_read_only").set_result(-1).fetchone() == ("on",):
                     raise _ReadOnly
                 send(step)
-            if connection.execute(AS_OURSELVES).set_result(-1).fetchone() == ("on",):
+            if connection.execute(BEFORE_THE_COUNT).set_result(-1).fetchone() == ("on",):
                 raise _ReadOnly
             count()
             if block:

@@ -196,11 +196,12 @@ def together(connection: Connection) -> Iterator[None]:
     try:
         with connection.pipeline():
             yield
-    except psycopg.Error as error:  # psycopg's own way out of an interrupted pipeline
-        if not isinstance(error.__context__, KeyboardInterrupt):
-            raise
-        connection.close()
-        raise error.__context__ from None
+    except psycopg.Error as error:
+        if connection.pgconn.pipeline_status:  # it came to no end: interrupted, or left by a pooler
+            connection.close()
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
     except KeyboardInterrupt:
         connection.close()
         raise

@@ -6,7 +6,7 @@ from datetime import timedelta
 from runner.core.model import Migration, StepResult
 from runner.errors import Finding, MigrationFailed
 from runner.postgres.ledger import Ledger
-from runner.postgres.sending import Timeouts, failing_at, limit, send
+from runner.postgres.sending import AS_OURSELVES, DEFERRED, Timeouts, failing_at, limit, send
 from runner.postgres.session import Connection, reset, usable
 
 
@@ -27,7 +27,7 @@ def undo(connection: Connection, ledger: Ledger, migration: Migration, *, timeou
                 for step in migration.steps:
                     send(connection, migration.source, step)
                     done += step.count
-                connection.execute("RESET SESSION AUTHORIZATION; RESET ROLE")  # the ledger is written as who we are
+                connection.execute(b"; ".join((DEFERRED, *AS_OURSELVES)))
                 ledger.record_undone(connection, result())
         else:
             with usable(connection):
