@@ -155,9 +155,11 @@ class _Flights:
             self._failure = self._failure or lost(migration, error)
 
     def cancelled(self, cancelled: Cancelled) -> None:
-        """Somebody cancelled: that is why the migration under way failed, unless it had failed before."""
+        """Somebody cancelled: that is why the migration under way failed, unless it had failed before. One that was not
+        sent yet is none.
+        """
         self.cancel, migration = cancelled, self._under_way
-        if migration and (self._failure is None or self._failure.sqlstate in {CANCELED, ""}):
+        if migration and self._sent and (self._failure is None or self._failure.sqlstate in {CANCELED, ""}):
             self._failure = Finding(str(cancelled), path=migration.file.path)
 
     def failed(self) -> StepResult | None:
