@@ -1,6 +1,7 @@
 """Connections on real servers: what is sent, what is set, and how long one is tried again."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -153,27 +154,37 @@ def restarting(request: pytest.FixtureRequest) -> Iterator[DurableServer]:
     with durable_server(request.param) as server:
         access = server.server.folder / "pg_hba.conf"
         access.write_text("host all all 127.0.0.0/8 trust\n" + access.read_text())
-        where = f"-h {address()} -k {server.server.folder}"
+        where = f"-h 127.0.0.1 -p {PORT} -k {server.server.folder}"
         server._control("restart", "-w", "-l", str(server.server.folder / "log"), "-o", where)
         yield server
 
 
-def address() -> str:
-    """A loopback address that no other process of the tests has."""
-    number = os.getpid()
-    return f"127.{number >> 16 & 127}.{number >> 8 & 255}.{number & 255 or 1}"
+def free_port() -> int:
+    """A port that nobody listens on, not even on all addresses."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        number: int = probe.getsockname()[1]
+    return number
+
+
+PORT = free_port()
+
+
+def url_of(server: DurableServer) -> DatabaseUrl:
+    """By its Unix socket, which has the port in its name."""
+    return DatabaseUrl(value=f"{server.server.url().value}&port={PORT}")
 
 
 @pytest.mark.usefixtures("restarting")
 def test_keepalives_reach_the_server_where_there_is_a_network() -> None:
-    url = DatabaseUrl(value=f"postgresql://postgres@{address()}/postgres")
+    url = DatabaseUrl(value=f"postgresql://postgres@127.0.0.1:{PORT}/postgres")
     with connect(url, application_name="a test") as connection:
         assert shown(connection, *KEEPALIVES) == KEEPALIVES
 
 
 def test_a_restart_of_the_server_is_waited_for(restarting: DurableServer) -> None:
     def open_connection() -> psycopg.Connection[tuple[object, ...]]:
-        return connect(restarting.server.url(), application_name="a test")
+        return connect(url_of(restarting), application_name="a test")
 
     restarting.stop()
     with pytest.raises(NotReady):
