@@ -1,27 +1,16 @@
 """The locks of a run that block others: how long each was held, and what that means for them."""
 
-import re
 from collections.abc import Collection
 from datetime import timedelta
 
 from runner.core.durations import in_words
+from runner.core.lock_modes import blocks, mode_name
 from runner.core.model import LockHeld
-
-WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
-
-
-def mode_name(mode: str) -> str:
-    """`ACCESS EXCLUSIVE`, for the `AccessExclusiveLock` of pg_locks."""
-    return WORDS.sub(" ", mode.removesuffix("Lock")).upper()
 
 
 def describe_lock(lock: LockHeld) -> str:
-    """`ACCESS EXCLUSIVE on public.users, 1.2 s: blocks reads and writes`, for the modes from SHARE upwards.
-
-    https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
-    """
-    blocked = "reads and writes" if lock.mode == "AccessExclusiveLock" else "writes"
-    return f"{mode_name(lock.mode)} on {lock.relation}, {in_words(lock.duration)}: blocks {blocked}"
+    """`ACCESS EXCLUSIVE on public.users, 1.2 s: blocks reads and writes`."""
+    return f"{mode_name(lock.mode)} on {lock.relation}, {in_words(lock.duration)}: {blocks(lock.mode)}"
 
 
 class Holds:

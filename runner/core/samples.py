@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runner.core.durations import in_words
-from runner.core.holds import mode_name
+from runner.core.lock_modes import mode_name
 from runner.core.model import Session
 from runner.core.progress import Progress, describe_progress
 from runner.core.queue import Waiting
