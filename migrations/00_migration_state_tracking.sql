@@ -68,6 +68,11 @@ ALTER TABLE schema_migrations
 ALTER TABLE migration_history
     ADD COLUMN IF NOT EXISTS run_id UUID;
 
+-- What a run left: a fingerprint of the schema, and of the last run the schema itself, for telling what drifted since.
+ALTER TABLE migration_runs
+    ADD COLUMN IF NOT EXISTS schema_fingerprint TEXT,
+    ADD COLUMN IF NOT EXISTS schema_snapshot    TEXT;
+
 CREATE INDEX IF NOT EXISTS migration_history_version_idx ON migration_history (version, executed_at DESC);
 
 -- A view or a function of these names with other columns is somebody's own work and stays as it is.

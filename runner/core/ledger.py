@@ -30,7 +30,8 @@ COMPLETE: Mapping[str, frozenset[str]] = {
     "schema_migrations": PROMISED["schema_migrations"]
     | frozenset(["sql_digest", "transactional", "statements_total", "statements_done", "body", "down_body", "run_id"]),
     "migration_history": PROMISED["migration_history"] | {"run_id"},
-    "migration_runs": PROMISED["migration_runs"] | {"plan_digest", "restore_point", "wal_start", "wal_end"},
+    "migration_runs": PROMISED["migration_runs"]
+    | {"plan_digest", "restore_point", "wal_start", "wal_end", "schema_fingerprint", "schema_snapshot"},
     "migration_environment": PROMISED["migration_environment"],
 }
 """What the ledger's current shape has; a table that lacks some of it is brought up to date before a run."""

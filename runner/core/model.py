@@ -1,13 +1,17 @@
 """The values that a run hands on, in the order in which they come to be. Read this first."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import takewhile
 from pathlib import PurePosixPath
+from typing import Any
 
 from runner.core.naming import VersionOrder
+from runner.core.schema_diff import SchemaDifference
 from runner.errors import Finding, Outcome
 
 
@@ -249,6 +253,23 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDocument:
+    """A plan in the form that is approved, made by `plan_document`."""
+
+    content: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The canonical JSON."""
+        return json.dumps(self.content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, hex."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What a gate says, with what would let the run pass when it says no."""
 
@@ -330,6 +351,116 @@ class Watched:
     longest_wait: timedelta = timedelta()  # of one of them
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockTaken:
+    """A lock of a statement on what was there before the plan."""
+
+    relation: str  # by the name that it had then: "public.users"
+    mode: str  # as in pg_locks: "AccessExclusiveLock"
+    index_of: str = ""  # its table, when the relation is an index
+    before: bool = False  # an earlier statement of its transaction took it, and it is still held while this one works
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What was seen of a statement that was executed for trying, or of several plain ones in a row. Relations are those
+    that were there before the plan, by the names that they had then.
+    """
+
+    line: int
+    sql: str  # its beginning, on one line
+    count: int = 1  # of the statements
+    duration: timedelta = timedelta()
+    rows: int = 0  # that it wrote or returned
+    locks: tuple[LockTaken, ...] = ()
+    rewritten: tuple[str, ...] = ()  # tables whose rows were all written anew
+    rebuilt: tuple[str, ...] = ()  # indexes that were built anew
+    emptied: tuple[str, ...] = ()  # tables that TRUNCATE emptied
+    scanned: tuple[str, ...] = ()  # tables of which all rows were read
+    needs_rows: str = ""  # the server's error, when it needs rows that a shadow database does not have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed:
+    """What happened when a migration was executed for trying."""
+
+    migration: Migration
+    duration: timedelta = timedelta()
+    traces: tuple[Trace, ...] = ()
+    failure: Finding | None = None
+    left_out: str = ""  # why it was not executed
+
+    @property
+    def executed(self) -> bool:
+        """All of it ran."""
+        return self.failure is None and not self.left_out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFacts:
+    """How large and busy a table, or the table of an index, is in the target."""
+
+    name: str
+    size: int  # bytes, with its indexes
+    rows: int | None = None  # as the server estimates; None when it never counted
+    writes: float | None = None  # rows a second, on average; None when the server cannot tell since when
+    empty: bool = False  # it has not even a page
+
+
+class Risk(StrEnum):
+    """What a statement means for those who use the database meanwhile (docs/dry-runs.md)."""
+
+    INSTANT = "instant"
+    SHORT = "short"
+    SCALES = "scales with the table"
+    REWRITES = "rewrites the table"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impact:
+    """A statement's trace, joined with what the target says of the tables that it touches."""
+
+    migration: Migration
+    trace: Trace
+    risk: Risk
+    locks: tuple[LockTaken, ...]  # those that matter for a reader, the strongest first, one for each relation
+    tables: tuple[TableFacts, ...]  # that the risk is about, the largest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceMoved:
+    """A sequence whose numbers a rolled back rehearsal used up."""
+
+    name: str
+    before: int | None
+    after: int | None
+
+
+class DryRunMode(StrEnum):
+    """How a plan is tried before it is applied."""
+
+    PREVIEW = "preview"  # nothing is executed
+    REHEARSE = "rehearse"  # on the target, and rolled back
+    SHADOW = "shadow"  # on a throw-away copy of the target's schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What trying the plan showed."""
+
+    mode: DryRunMode
+    where: str = ""  # "PostgreSQL 18.1, embedded"; empty in a preview
+    rehearsed: tuple[Rehearsed, ...] = ()
+    impacts: tuple[Impact, ...] = ()
+    schema: SchemaDifference | None = None  # what it would change
+    moved: tuple[SequenceMoved, ...] = ()
+
+    @property
+    def failed(self) -> Rehearsed | None:
+        """The migration that failed; none behind it was tried."""
+        return next((result for result in self.rehearsed if result.failure), None)
+
+
 class StageState(StrEnum):
     """How a stage of the run went."""
 
@@ -398,6 +529,9 @@ class Report:
     steps: Sequence[StepResult] = ()
     rehearsed: Sequence[StepResult] = ()  # what was executed on a throw-away database
     watched: Watched | None = None
+    plan_document: PlanDocument | None = None  # what is approved
+    dry_run: DryRun | None = None
+    schema: SchemaDifference | None = None  # what this run has changed
     findings: Sequence[Finding] = ()
     table: Table | None = None  # what `status` and `history` show
     next_steps: Sequence[str] = ()  # what to do now, one sentence each

@@ -35,8 +35,7 @@ def make_plan(
     Raises Drift when files changed after they were applied in more than their look, Refused when a file would run
     behind a later one, and InputError when the version asked for does not exist.
     """
-    recorded = _recorded(applied)
-    changes = [_judged(file, recorded, bodies) for file in files if _changed(file, recorded)]
+    changes = judged_changes(files, applied, bodies)
     if unsafe := [finding for finding in changes if finding.level is Level.ERROR]:
         raise Drift(*unsafe)
     key = policy.version_order.key
@@ -55,6 +54,14 @@ def make_plan(
         later=tuple(file.version for file in later),
         findings=(*plan.findings, *changes, *(_ran_late(file, plan.current_version) for file in late)),
     )
+
+
+def judged_changes(
+    files: Sequence[MigrationFile], applied: Sequence[Applied], bodies: Mapping[str, str]
+) -> list[Finding]:
+    """What is to be said of each file that is not what was applied: an error, or a warning when only its look is."""
+    recorded = _recorded(applied)
+    return [_judged(file, recorded, bodies) for file in files if _changed(file, recorded)]
 
 
 def compare(files: Sequence[MigrationFile], applied: Sequence[Applied], order: VersionOrder) -> Plan:

@@ -58,7 +58,9 @@ def apply(
     try:
         with audible():
             files = [migration.file for migration in waiting]
-            ledger.begin_run(worker, files, mutex=execution.mutex, wal=execution.tells_wal)
+            ledger.begin_run(
+                worker, files, mutex=execution.mutex, wal=execution.tells_wal, plan_digest=execution.plan_digest
+            )
     except Cancelled:  # it may be begun
         _end_run(execution, Outcome.CANCELLED)
         raise

@@ -25,6 +25,7 @@ class Execution:
     mutex: Mutex
     timeouts: Timeouts
     tells_wal: bool = False  # the role may ask where the write-ahead log stands
+    plan_digest: str = ""  # of what was approved
     release: bool = False  # all migrations in one transaction
     retry: RetryPolicy = NEVER
     watch: Watch | None = None

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any, LiteralString
 
 from psycopg import errors, rows, sql
-from psycopg.pq import TransactionStatus
 
 from runner import __version__
 from runner.core.durations import milliseconds
@@ -27,20 +26,21 @@ from runner.core.model import (
     Target,
 )
 from runner.core.naming import LEDGER_FILE
+from runner.core.schema import Schema
 from runner.errors import DatabaseUnusable
 from runner.postgres.binding import bound
 from runner.postgres.failures import mutex_lost
-from runner.postgres.session import Connection, recover, settle, together, usable
+from runner.postgres.session import Connection, reading, recover, together, usable
 from runner.postgres.watcher import HELD_KEY, Mutex
 from runner.resources import PACKAGE, bundled
 
 TABLES = ["schema_migrations", "migration_history", "migration_runs", "migration_environment"]
 CODECS = {"UTF8": "utf-8", "SQL_ASCII": "utf-8", "LATIN1": "latin-1", "LATIN9": "iso8859-15", "WIN1252": "cp1252"}
 LARGEST_BODY = 1024 * 1024  # bytes of SQL that the ledger keeps of a file
+LARGEST_SCHEMA = 16 * 1024 * 1024  # characters of a schema that it keeps
 UNKNOWN = timedelta(-1)  # a duration that the server knows better
 MADE_UP = "22012"  # the division by zero with which statements of ours stop what is behind them
 UNFLUSHED = "SET LOCAL synchronous_commit = off"  # for what may be lost in a crash, as it then means nothing
-ALL_ROWS = "SET LOCAL row_security = off"  # no policy may hide the ledger: a reader without all rows is told
 
 MAKE_SCHEMA: LiteralString = """
     DO $make$
@@ -66,15 +66,25 @@ BEGIN_RUN: LiteralString = """
     WITH begun AS (
         INSERT INTO {schema}.migration_runs
             (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
-             runner_version, server_version, wal_start)
+             plan_digest, runner_version, server_version, wal_start)
         SELECT %(run_id)s, 'migrate', %(environment)s, %(actor)s, %(triggering_actor)s, %(repository)s, %(ref)s,
-               %(sha)s, %(run_url)s, %(run_attempt)s, %(version)s, current_setting('server_version'), {wal_position}
+               %(sha)s, %(run_url)s, %(run_attempt)s, %(plan_digest)s, %(version)s, current_setting('server_version'),
+               {wal_position}
         WHERE EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
         RETURNING run_id)
     SELECT 1 / count(*) FROM begun"""
 END_RUN: LiteralString = """
     UPDATE {schema}.migration_runs
     SET finished_at = clock_timestamp(), wal_end = {wal_position}, outcome = %s WHERE run_id = %s"""
+LEFT: LiteralString = """
+    SELECT run_id::text, coalesce(finished_at, started_at) AS finished_at, schema_fingerprint AS fingerprint
+    FROM {schema}.migration_runs ORDER BY started_at DESC, run_id LIMIT 1"""
+KEPT: LiteralString = "SELECT schema_snapshot FROM {schema}.migration_runs WHERE run_id = %s"
+KEEP: LiteralString = """
+    UPDATE {schema}.migration_runs
+    SET schema_fingerprint = CASE WHEN run_id = %(run_id)s THEN %(fingerprint)s ELSE schema_fingerprint END,
+        schema_snapshot = CASE WHEN run_id = %(run_id)s THEN %(snapshot)s END
+    WHERE run_id = %(run_id)s OR schema_snapshot IS NOT NULL"""  # of the last run only: it is large
 RECORD_ENVIRONMENT: LiteralString = """
     INSERT INTO {schema}.migration_environment (environment) VALUES (%s) ON CONFLICT DO NOTHING"""
 FORGET_PENDING: LiteralString = """
@@ -187,6 +197,15 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftSchema:
+    """The fingerprint of the schema that a run left."""
+
+    run_id: str
+    finished_at: datetime
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """The ledger of one tracking schema, as one run writes it."""
 
@@ -224,17 +243,50 @@ class Ledger:
     def bodies(self, connection: Connection, versions: Sequence[str]) -> dict[str, str]:
         """The applied texts of these versions, as far as the ledger kept them; it keeps no large ones."""
         with usable(connection):
-            with _reading(connection):
+            with reading(connection):
                 cursor = connection.execute(self._sql(BODIES), [list(versions)])
             return dict(cursor.fetchall())
 
     def history(self, connection: Connection, limit: int) -> list[HistoryEntry]:
         """The last entries of the history, the newest first."""
         with usable(connection):
-            with _reading(connection):
+            with reading(connection):
                 cursor = connection.cursor(row_factory=rows.class_row(HistoryEntry))
                 cursor.execute(self._sql(HISTORY), [limit])
             return cursor.fetchall()
+
+    def left_schema(self, connection: Connection) -> LeftSchema | None:
+        """What the last run left; None when there was none, when it did not come to tell, or the role may not read."""
+        with usable(connection):
+            try:
+                with reading(connection):
+                    cursor = connection.execute(self._sql(LEFT))
+                row = cursor.fetchone()
+            except errors.InsufficientPrivilege:
+                connection.rollback()
+                return None
+        return LeftSchema(run_id=row[0], finished_at=row[1], fingerprint=row[2]) if row and row[2] else None
+
+    def kept_schema(self, connection: Connection, run_id: str) -> Schema | None:
+        """The schema that a run left, as far as the ledger kept it: that of the last run, unless it is very large."""
+        with usable(connection):
+            with reading(connection):
+                cursor = connection.execute(self._sql(KEPT), [run_id])
+            row = cursor.fetchone()
+        try:
+            return Schema.from_json(row[0]) if row and row[0] else None
+        except ValueError:  # of another version of db-migrate
+            return None
+
+    def keep_schema(self, connection: Connection, schema: Schema) -> None:
+        """Write what this run leaves, and forget what earlier ones left."""
+        snapshot = schema.to_json()
+        given = {
+            "run_id": self.context.run_id,
+            "fingerprint": schema.fingerprint,
+            "snapshot": snapshot if len(snapshot) <= LARGEST_SCHEMA else None,
+        }
+        connection.execute(self._sql(KEEP), given)
 
     def install(self, connection: Connection) -> None:
         """Bring the ledger to its current shape, from nothing or from an earlier shape; inside of the transaction that
@@ -243,7 +295,9 @@ class Ledger:
         text = (bundled("migrations") / LEDGER_FILE).read_bytes()
         connection.execute(self._sql(MAKE_SCHEMA) + text)  # all of it one message, and so one transaction
 
-    def begin_run(self, connection: Connection, planned: Sequence[MigrationFile], *, mutex: Mutex, wal: bool) -> None:
+    def begin_run(
+        self, connection: Connection, planned: Sequence[MigrationFile], *, mutex: Mutex, wal: bool, plan_digest: str
+    ) -> None:
         """Write the run and what it plans, visible to everybody from here on. `wal`: the role may ask where the
         write-ahead log stands. Raises DatabaseUnusable, with nothing written.
         """
@@ -261,6 +315,7 @@ class Ledger:
             "sha": context.sha,
             "run_url": context.run_url,
             "run_attempt": context.run_attempt,
+            "plan_digest": plan_digest or None,
             "version": __version__,
             "holder": mutex.holder,
             "mutex": mutex.key,
@@ -430,17 +485,17 @@ def survey(
     with usable(connection):
         if expected is LedgerState.CURRENT:
             try:
-                with _reading(connection):
+                with reading(connection):
                     target, answer = _ask_target(connection, ledger.schema), ledger.ask(connection, whole=whole)
                 return _fitting(target(), fit), answer()
             except (errors.UndefinedTable, errors.UndefinedColumn, errors.InsufficientPrivilege):
                 pass  # no ledger, or not of this shape: what is there must be known before it is asked
-        with _reading(connection):
+        with reading(connection):
             target = _ask_target(connection, ledger.schema)
         found = _fitting(target(), fit)
         if found.ledger is LedgerState.ABSENT:
             return found, LedgerRows()
-        with _reading(connection):
+        with reading(connection):
             answer = ledger.ask(
                 connection,
                 whole=whole,
@@ -455,19 +510,6 @@ def _at_once(connection: Connection) -> Iterator[None]:
     """A transaction whose statements are sent without waiting. When one fails, it is the caller's to roll back."""
     with together(connection):
         connection.execute("BEGIN")
-        yield
-        connection.execute("COMMIT")
-
-
-@contextmanager
-def _reading(connection: Connection) -> Iterator[None]:
-    """A read-only transaction whose statements are sent without waiting; answers are there behind the block."""
-    with together(connection):  # psycopg's transaction() would wait for its BEGIN and COMMIT
-        if connection.info.transaction_status == TransactionStatus.INERROR:
-            connection.execute("ROLLBACK")
-        connection.execute("BEGIN READ ONLY")
-        settle(connection, local=True)
-        connection.execute(ALL_ROWS)
         yield
         connection.execute("COMMIT")
 

@@ -73,22 +73,23 @@ def lock_timeout(duration: timedelta) -> bytes:
     return f"SET LOCAL lock_timeout = {milliseconds(duration)}".encode()
 
 
-def send(connection: Connection, source: SourceFile, statement: Statement) -> None:
-    """Execute a statement of a file, or several that go together; rows are thrown away as they come. Raises
-    MigrationFailed on the place of the one that failed.
+def send(connection: Connection, source: SourceFile, statement: Statement) -> int:
+    """Execute a statement of a file, or several that go together; rows are thrown away as they come. Returns how many
+    rows were written or returned. Raises MigrationFailed on the place of the one that failed.
     """
     with failing_at(source, statement):
         connection.pgconn.send_query(statement.sql)
-        done, last = connection.wait(_drained(connection.pgconn))
+        done, rows, last = connection.wait(_drained(connection.pgconn))
     if last.status == ExecStatus.FATAL_ERROR:
         error = psycopg.errors.error_from_result(last)
         together = statement.count > 1 and not error.diag.statement_position
         raise MigrationFailed(failure_of(error, source, _one_of(statement, done) if together else statement))
+    return rows
 
 
-def _drained(pgconn: PGconn) -> PQGen[tuple[int, PGresult]]:
-    """How many statements were answered before the last answer, and that one; flat in memory."""
-    done, last = -1, None
+def _drained(pgconn: PGconn) -> PQGen[tuple[int, int, PGresult]]:
+    """How many statements were answered before the last answer, the rows of all, and that answer; flat in memory."""
+    done, rows, last = -1, 0, None
     yield from generators.send(pgconn)
     while True:
         with suppress(psycopg.Error):  # nothing is under way any more
@@ -100,9 +101,9 @@ def _drained(pgconn: PGconn) -> PQGen[tuple[int, PGresult]]:
             pgconn.finish()
             raise psycopg.OperationalError("the server wants to be sent the data of a COPY, or to send it")
         if result.status not in PARTS:
-            done, last = done + 1, result
+            done, rows, last = done + 1, rows + (result.command_tuples or 0), result
     assert last is not None  # noqa: S101 - whatever is sent is answered
-    return done, last
+    return done, rows, last
 
 
 def _one_of(together: Statement, number: int) -> Statement:

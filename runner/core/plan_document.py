@@ -1,0 +1,134 @@
+"""What somebody approves: the plan as canonical JSON, and its SHA-256, the plan digest.
+
+Canonical: keys sorted, no blanks, UTF-8, text as it is. Two plans with one digest run the same bytes, in the same
+order, by the same rules, on the same ground.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from runner.core.checksum import checksum
+from runner.core.model import Migration, Plan, PlanDocument, SourceFile, Target, Verdict
+
+FORMAT = 1
+WORDS = {
+    "target.database": "the database",
+    "target.system": "the database server",
+    "target.head": "the version that the database is at",
+    "target.applied": "the number of migrations that the database has",
+    "environment": "the environment",
+    "lint": "the verdict of lint",
+    "format": "the form of the plan, with the version of db-migrate",
+}
+OF_A_FILE = {"checksum": "its content", "sql_digest": "its SQL", "check": "its check file", "down": "its down file",
+             "path": "its name"}  # fmt: skip
+
+
+class NoPlan(ValueError):
+    """The text is not a plan that db-migrate wrote."""
+
+
+def plan_document(
+    plan: Plan,
+    migrations: Sequence[Migration],
+    *,
+    target: Target,
+    system: str,
+    environment: str,
+    settings: Mapping[str, str],
+    lint: Verdict,
+) -> PlanDocument:
+    """`migrations`: those of the plan, parsed. `system`: the server's system identifier, empty where the role may not
+    read it. `settings`: the inputs that change what runs, by name.
+    """
+    return PlanDocument(
+        content={
+            "format": FORMAT,
+            "environment": environment,
+            "target": {
+                "database": target.database,
+                "system": system,
+                "head": plan.current_version,
+                "applied": len(plan.applied),
+            },
+            "settings": dict(settings),
+            "lint": {"passed": lint.passed, "verdict": lint.reason},
+            "files": [_file(migration) for migration in migrations],
+        }
+    )
+
+
+def _file(migration: Migration) -> dict[str, Any]:
+    file = migration.file
+    return {
+        "version": file.version,
+        "path": str(file.path),
+        "checksum": file.checksum,
+        "sql_digest": migration.sql_digest,
+        "check": _digest(file.check),
+        "down": _digest(file.down),
+    }
+
+
+def _digest(source: SourceFile | None) -> str | None:
+    return checksum(source.data) if source else None
+
+
+def read_plan(text: str) -> PlanDocument:
+    """A plan from its file, whose digest is that of the plan. Raises NoPlan."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        raise NoPlan("it is not JSON") from None
+    if not isinstance(content, dict) or not isinstance(content.get("files"), list) or "format" not in content:
+        raise NoPlan("it is JSON, but no plan")
+    return PlanDocument(content=content)
+
+
+def what_moved(approved: PlanDocument, now: PlanDocument) -> list[str]:
+    """What is different, one short sentence each; empty when nothing is."""
+    return [*_files_moved(approved, now), *_settings_moved(approved, now), *_others_moved(approved, now)]
+
+
+def _files_moved(approved: PlanDocument, now: PlanDocument) -> Iterator[str]:
+    before, after = _by_version(approved), _by_version(now)
+    for version, file in after.items():
+        if version not in before:
+            yield f"{file['path']} is new"
+        elif file != before[version]:
+            changed = [words for key, words in OF_A_FILE.items() if file.get(key) != before[version].get(key)]
+            if "its content" in changed and "its SQL" in changed:
+                changed.remove("its SQL")
+            yield f"{file['path']} changed: {', '.join(changed)}"
+    yield from (f"{file['path']} is not to run any more" for version, file in before.items() if version not in after)
+    if before.keys() == after.keys() and list(before) != list(after):
+        yield "the files are in another order"
+
+
+def _settings_moved(approved: PlanDocument, now: PlanDocument) -> Iterator[str]:
+    before, after = approved.content.get("settings", {}), now.content.get("settings", {})
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield f"`{name}` is {after.get(name, 'not given')} and was {before.get(name, 'not given')}"
+
+
+def _others_moved(approved: PlanDocument, now: PlanDocument) -> Iterator[str]:
+    before, after = _flat(approved.content), _flat(now.content)
+    for name, words in WORDS.items():
+        if before.get(name) != after.get(name):
+            yield f"{words} is {after.get(name)} and was {before.get(name)}"
+
+
+def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
+    target, lint = content.get("target") or {}, content.get("lint") or {}
+    return {
+        **{f"target.{name}": value for name, value in target.items()},
+        "environment": content.get("environment"),
+        "format": content.get("format"),
+        "lint": lint.get("verdict"),
+    }
+
+
+def _by_version(document: PlanDocument) -> dict[str, Mapping[str, Any]]:
+    return {file["version"]: file for file in document.content["files"]}

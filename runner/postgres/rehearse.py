@@ -1,0 +1,381 @@
+"""Executes a plan for trying, statement by statement, and looks at what each does: on the target, where all of it is
+one transaction that is rolled back, or on a shadow, where each migration is committed for the next.
+
+The ledger is not written. https://www.postgresql.org/docs/current/functions-sequence.html: what is rolled back, and
+what is not.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from psycopg.pq import TransactionStatus
+
+from runner.core.certainty import Certainty, block_of, certainty
+from runner.core.model import Migration, Rehearsed, SequenceMoved, Statement, Trace
+from runner.core.naming import LEDGER_FILE
+from runner.errors import DatabaseUnusable, Finding, MigrationFailed
+from runner.postgres.ahead import FORGET
+from runner.postgres.checking import check
+from runner.postgres.counting import REFUSED_INSIDE
+from runner.postgres.failures import deferred
+from runner.postgres.ledger import Ledger
+from runner.postgres.lock_trace import LockTrace
+from runner.postgres.sending import DEFERRED, Timeouts, failing_at, limit, send
+from runner.postgres.session import Connection, recover, reset, settle, together, usable
+
+MOST_TRACES = 2000  # of a migration; what has nothing to tell is left out first
+ADDED_AND_USED = "55P04"  # a value of an enum, in the transaction that adds it
+POINT, BACK, PAST = (
+    f"{command} db_migrate_rehearsal".encode()
+    for command in ("SAVEPOINT", "ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT")
+)
+WORKS_ON_ROWS = frozenset(
+    ["insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "select_stmt", "do_stmt", "call_stmt", "copy_stmt"]
+)
+# A constraint that rows violate or lack, an exception of a block's own, a query that had to find a row.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+NEEDS_ROWS = ("23", "P0001", "P0002", "P0004")
+OWN_NUMBER = "SELECT pg_catalog.pg_current_xact_id_if_assigned()::text"
+FATE = "SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)"
+OUTSIDE = "it runs outside of a transaction: a rehearsal cannot roll it back"
+SEQUENCES = """
+    SELECT c.oid::bigint, pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.pg_sequence_last_value(c.oid)
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'S' AND (
+        pg_catalog.has_sequence_privilege(c.oid, 'USAGE') OR pg_catalog.has_sequence_privilege(c.oid, 'SELECT'))"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a rehearsal on the target gave."""
+
+    rehearsed: tuple[Rehearsed, ...]
+    moved: tuple[SequenceMoved, ...]
+
+
+def rehearse(
+    connection: Connection,
+    migrations: Sequence[Migration],
+    *,
+    timeouts: Timeouts,
+    install: Ledger | None,
+    starting: Callable[[Migration], None],
+    behind: Callable[[], None],
+    release: bool = False,
+    without_rows: bool = False,
+) -> Rehearsal:
+    """Execute what can be in a transaction as one, on the target, and roll it back. `install`: the ledger, where the
+    files may expect one that is not there yet. `behind` is called before the end, when all of it can be seen.
+    `release`: a real run is one transaction as well, so that every failure is one of that. `without_rows`: as for
+    `rehearse_for_good`.
+
+    A failure is the last result. Behind a migration that was left out it may have come of that: then it only leaves out
+    the rest. Raises DatabaseUnusable, and Cancelled, with everything rolled back.
+    """
+    trace, sequences = LockTrace(connection), _sequences(connection)
+    results: list[Rehearsed] = []
+
+    with _rolled_back(connection):
+        trace.begin()
+        left_out = ""
+        for migration in _with_ledger(connection, migrations, install):
+            if not migration.transactional:
+                left_out = left_out or migration.version
+                results.append(Rehearsed(migration=migration, left_out=OUTSIDE))
+                continue
+            starting(migration)
+            _execute(connection, POINT)
+            result = _Rehearsing(connection, trace, migration, timeouts, forgiving=without_rows).inside()
+            results.append(result if release else _excused(result, left_out))
+            if not results[-1].executed:
+                break
+            _forget(connection)
+            trace.next_migration()
+        if not results or results[-1].failure is None:
+            if results and not results[-1].executed and results[-1].migration.transactional:
+                _execute(connection, BACK)
+            behind()
+    if not results or results[-1].failure is None:
+        for migration in migrations[len(results) :]:
+            results.append(Rehearsed(migration=migration, left_out=f"it stands behind {results[-1].migration.version}"))
+    return Rehearsal(rehearsed=tuple(results), moved=_moved(sequences, _sequences(connection)))
+
+
+def rehearse_for_good(
+    connection: Connection,
+    migrations: Sequence[Migration],
+    *,
+    timeouts: Timeouts,
+    install: Ledger | None,
+    starting: Callable[[Migration], None],
+    without_rows: bool,
+) -> tuple[Rehearsed, ...]:
+    """Execute all, on a shadow; what was executed stays. A failure is the last result. `without_rows`: the target has
+    rows that the shadow lacks, so that a statement which needs some is told instead of failing.
+    """
+    trace = LockTrace(connection)
+    results: list[Rehearsed] = []
+    for migration in _with_ledger(connection, migrations, install):
+        starting(migration)
+        rehearsing = _Rehearsing(connection, trace, migration, timeouts, forgiving=without_rows)
+        result = rehearsing.committed() if migration.transactional else rehearsing.outside()
+        results.append(result)
+        if not result.executed:
+            recover(connection)
+            break
+        reset(connection)
+    return tuple(results)
+
+
+def _with_ledger(
+    connection: Connection, migrations: Sequence[Migration], install: Ledger | None
+) -> Iterator[Migration]:
+    """The migrations in order; the ledger comes before the first, or behind a file of the user's that makes it."""
+    for number, migration in enumerate(migrations):
+        makes_it = migration.file.path.name == LEDGER_FILE
+        if install and number == 0 and not makes_it:
+            _install(connection, install)
+        yield migration
+        if install and makes_it:
+            _install(connection, install)
+
+
+def _install(connection: Connection, ledger: Ledger) -> None:
+    with usable(connection):
+        before = connection.execute("SELECT pg_catalog.current_setting('search_path')").fetchone()
+        ledger.install(connection)
+        connection.execute("SELECT pg_catalog.set_config('search_path', %s, true)", before)
+
+
+def _excused(result: Rehearsed, skipped: str) -> Rehearsed:
+    """A failure that the rehearsal itself may be the reason of leaves the migration out."""
+    if result.failure is None:
+        return result
+    if result.failure.sqlstate == ADDED_AND_USED:
+        why = "it uses a value of an enum that one before it adds: in one transaction that cannot be rehearsed"
+    elif skipped:
+        why = f"it may need {skipped}, which was left out: {result.failure.message}"
+    else:
+        return result
+    return replace(result, failure=None, left_out=why, traces=())
+
+
+class _Rehearsing:
+    """One migration under way."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        trace: LockTrace,
+        migration: Migration,
+        timeouts: Timeouts,
+        *,
+        forgiving: bool = False,
+    ) -> None:
+        self._connection, self._trace, self._migration = connection, trace, migration
+        self._timeouts, self._forgiving = timeouts.of(migration), forgiving
+        self._traces: list[Trace] = []
+        self._together: list[Statement] = []
+        self._took, self._rows = timedelta(), 0
+
+    def inside(self) -> Rehearsed:
+        """In the transaction that is open."""
+        return self._result(self._in_transaction)
+
+    def committed(self) -> Rehearsed:
+        """In a transaction of its own."""
+
+        def run() -> None:
+            with failing_at(self._migration.source), self._connection.transaction():
+                self._trace.begin()
+                self._in_transaction()
+
+        return self._result(run)
+
+    def outside(self) -> Rehearsed:
+        """Step by step, as in a real run."""
+        return self._result(self._step_by_step)
+
+    def _result(self, run: Callable[[], None]) -> Rehearsed:
+        began, failure = time.monotonic(), None
+        try:
+            run()
+        except MigrationFailed as error:
+            failure = error.findings[0]
+            if self._connection.closed:
+                raise DatabaseUnusable(replace(failure, hint="nothing was changed: run again")) from None
+        return Rehearsed(
+            migration=self._migration,
+            duration=timedelta(seconds=time.monotonic() - began),
+            traces=_bounded(self._traces),
+            failure=failure,
+        )
+
+    def _in_transaction(self) -> None:
+        migration = self._migration
+        limit(self._connection, self._timeouts, local=True)
+        for step, following in zip(migration.steps, (*migration.steps[1:], None), strict=True):
+            self._traced(step, following)
+        self._check()
+        try:
+            with failing_at(migration.source):
+                self._connection.execute(DEFERRED)
+        except MigrationFailed as error:
+            raise MigrationFailed(deferred(error.findings[0], of_several=False)) from None
+
+    def _step_by_step(self) -> None:
+        migration = self._migration
+        with usable(self._connection):
+            limit(self._connection, self._timeouts, local=False)
+        for step in migration.steps:
+            if step.traits.kind == "block":
+                self._block(step)
+            elif certainty(migration.statements, step) is not Certainty.COUNTED or not self._alone_in_transaction(step):
+                self._alone(step)
+        self._check()
+
+    def _block(self, step: Statement) -> None:
+        """A transaction of the file's own."""
+        *statements, end = block_of(self._migration.statements, step)
+        for number, statement in enumerate(statements):
+            if number == 0:
+                send(self._connection, self._migration.source, statement)
+                self._trace.begin()
+            else:
+                self._traced(statement, None)
+        send(self._connection, self._migration.source, end)
+
+    def _alone_in_transaction(self, step: Statement) -> bool:
+        """A statement that may be in a transaction, in one of its own; False, with nothing done, when it may not."""
+        try:
+            with failing_at(self._migration.source, step), self._connection.transaction():
+                self._trace.begin()
+                self._traced(step, None)
+        except MigrationFailed as error:
+            if error.findings[0].sqlstate in REFUSED_INSIDE:
+                return False
+            raise
+        return True
+
+    def _alone(self, step: Statement) -> None:
+        """A statement that is a transaction of its own."""
+        named = self._trace.named_by(step)
+        began = time.monotonic()
+        rows = send(self._connection, self._migration.source, step)
+        took = timedelta(seconds=time.monotonic() - began)
+        self._traces.append(self._trace.after_alone(step, took, rows, named))
+
+    def _traced(self, step: Statement, following: Statement | None) -> None:
+        """Execute a statement of a transaction and look at what it did; at INSERTs in a row together."""
+        if step.traits.only_in_transaction == "SET TRANSACTION":  # which must come before any look
+            return
+        forgiven = self._forgiving and step.traits.kind in WORKS_ON_ROWS
+        if forgiven:
+            _execute(self._connection, POINT)
+        began = time.monotonic()
+        try:
+            self._rows += send(self._connection, self._migration.source, step)
+        except MigrationFailed as error:
+            if not (forgiven and error.findings[0].sqlstate.startswith(NEEDS_ROWS)):
+                raise
+            _execute(self._connection, BACK)
+            self._look()
+            self._traces.append(
+                replace(self._trace.after([step], timedelta(), 0), needs_rows=error.findings[0].message)
+            )
+            return
+        finally:
+            self._took += timedelta(seconds=time.monotonic() - began)
+        if forgiven:
+            _execute(self._connection, PAST)
+        self._together.append(step)
+        if not (step.traits.kind == "insert_stmt" and following and following.traits.kind == "insert_stmt"):
+            self._look()
+
+    def _look(self) -> None:
+        if self._together:
+            self._traces.append(self._trace.after(self._together, self._took, self._rows))
+        self._together, self._took, self._rows = [], timedelta(), 0
+
+    def _check(self) -> None:
+        for statement in self._migration.checks:
+            if not self._forgiving:
+                check(self._connection, self._migration, statement)
+            else:
+                self._check_without_rows(statement)
+
+    def _check_without_rows(self, statement: Statement) -> None:
+        """A check that is not true says nothing where there are no rows; one that cannot be executed does."""
+        assert self._migration.file.check is not None  # noqa: S101 - checks come from that file
+        try:
+            check(self._connection, self._migration, statement)
+        except MigrationFailed as error:
+            if error.findings[0].sqlstate:
+                raise
+            self._traces.append(
+                Trace(
+                    line=statement.line, sql=self._migration.file.check.path.name, needs_rows=error.findings[0].message
+                )
+            )
+
+
+def _bounded(traces: Sequence[Trace]) -> tuple[Trace, ...]:
+    if len(traces) <= MOST_TRACES:
+        return tuple(traces)
+    telling = [trace for trace in traces if trace.locks or trace.rewritten or trace.rebuilt or trace.scanned]
+    return tuple(telling[:MOST_TRACES])
+
+
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    """A transaction of which nothing stays, whatever ends the block. Raises DatabaseUnusable when PostgreSQL says that
+    something does.
+    """
+    _execute(connection, b"BEGIN")
+    try:
+        yield
+        if connection.info.transaction_status == TransactionStatus.INTRANS:
+            _roll_back(connection)
+    finally:
+        recover(connection)
+
+
+def _roll_back(connection: Connection) -> None:
+    with usable(connection):
+        [xid] = connection.execute(OWN_NUMBER).fetchone() or (None,)
+        connection.execute("ROLLBACK")
+        if xid and connection.execute(FATE, [xid]).fetchone() != ("aborted",):
+            raise DatabaseUnusable(Finding(f"transaction {xid}, the rehearsal, was not rolled back"))
+
+
+def _forget(connection: Connection) -> None:
+    """What a migration set for its session does not reach the next."""
+    with usable(connection), together(connection):
+        for command in FORGET:
+            connection.execute(command)
+        settle(connection)
+
+
+def _execute(connection: Connection, command: bytes) -> None:
+    """A command of ours between the statements of the files."""
+    with usable(connection):
+        connection.execute(command)
+
+
+def _sequences(connection: Connection) -> dict[int, tuple[str, int | None]]:
+    with usable(connection):
+        return {oid: (name, last) for oid, name, last in connection.execute(SEQUENCES).fetchall()}
+
+
+def _moved(
+    before: dict[int, tuple[str, int | None]], after: dict[int, tuple[str, int | None]]
+) -> tuple[SequenceMoved, ...]:
+    return tuple(
+        SequenceMoved(name=name, before=last, after=after[oid][1])
+        for oid, (name, last) in before.items()
+        if oid in after and after[oid][1] != last
+    )
