@@ -12,13 +12,14 @@ from types import FrameType
 from typing import NoReturn
 
 from runner.commands.journal import Journal
-from runner.config import SHADOW_OFF, Config, load, load_folder
+from runner.config import Config, load, load_folder
 from runner.console import Console, open_console
 from runner.core.changes import Compared, PullRequest, Trees, first_known
-from runner.core.database_url import EMBEDDED, secrets_in
+from runner.core.database_url import secrets_in
 from runner.core.headline import headline
 from runner.core.model import Report
 from runner.core.next_steps import next_steps
+from runner.core.shadow_choice import DOCKER_SCHEME, Provider
 from runner.errors import Cancelled, Finding, Level, Outcome, RunnerError
 from runner.github.event import run_context
 from runner.github.workflow_commands import add_mask, annotations
@@ -133,6 +134,7 @@ def _perform(
             scrub=scrub,
             now=datetime.now(UTC),
         )
+    from runner.commands.run import Run
     from runner.postgres.session import Connection, connect
 
     with ExitStack() as stack:
@@ -146,6 +148,15 @@ def _perform(
             name = f"db-migrate {part} {journal.context.run_id[:8]}"
             return connect(url, application_name=name, settled=False)
 
+        run = Run(
+            config=config,
+            journal=journal,
+            console=console,
+            checkout=checkout,
+            url=url,
+            open_connection=open_connection,
+            scrub=scrub,
+        )
         match config.command:
             case "status":
                 from runner.commands.status import status
@@ -155,12 +166,14 @@ def _perform(
                 from runner.commands.status import history
 
                 return history(config, journal, console, open_connection=open_connection)
+            case "verify":
+                from runner.commands.verify import verify
+
+                return verify(run)
             case _:
                 from runner.commands.migrate import migrate
 
-                return migrate(
-                    config, journal, console, checkout=checkout, open_connection=open_connection, scrub=scrub
-                )
+                return migrate(run)
 
 
 def _trees(config: Config, pull: PullRequest, checkout: Path, environ: Mapping[str, str]) -> Compared:
@@ -212,8 +225,8 @@ def _secrets(given: Mapping[str, Given], environ: Mapping[str, str]) -> list[str
     environment.
     """
     texts = {name: value.text.strip() for name, value in given.items()}
-    urls = {texts[name] for name in ("database-url", "shadow-database") if name in texts} - {EMBEDDED, SHADOW_OFF}
-    parts = [part for url in urls for part in secrets_in(url)]
+    urls = {texts[name] for name in ("database-url", "shadow-database") if name in texts} - {*Provider}
+    parts = [part for url in urls if not url.startswith(DOCKER_SCHEME) for part in secrets_in(url)]
     return [*parts, texts.get("github-token", ""), environ.get("PGPASSWORD", "")]
 
 
@@ -233,10 +246,15 @@ def _tell(report: Report, console: Console, scrub: Callable[[str], str], environ
 
 def _write_outputs(report: Report, environ: Mapping[str, str]) -> Iterator[Finding]:
     if path := environ.get("GITHUB_OUTPUT"):
-        from runner.github.outputs import outputs_of, write_outputs
+        from runner.github.outputs import outputs_of, write_outputs, write_plan
 
+        plan = ""
         try:
-            write_outputs(Path(path), outputs_of(report))
+            plan = write_plan(_checkout(environ), report.plan_document) if report.plan_document else ""
+        except OSError as error:
+            yield _unwritten("the file of the plan", error)
+        try:
+            write_outputs(Path(path), outputs_of(report, plan=plan))
         except OSError as error:
             yield _unwritten("the outputs", error)
 

@@ -9,12 +9,15 @@ from typing import TypeVar
 
 from runner.core.database_url import EMBEDDED, DatabaseUrl, MalformedUrl, parse_database_url
 from runner.core.durations import DURATION_HINT, parse_duration
+from runner.core.model import DryRunMode
 from runner.core.naming import VersionOrder
 from runner.core.parse import ParsePolicy
 from runner.core.plan import PlanPolicy
 from runner.core.queue import WatchPolicy
 from runner.core.retry import MOST_RETRIES, RetryPolicy
+from runner.core.shadow_choice import NoImage, Provider, ShadowChoice, parse_shadow_choice
 from runner.errors import Finding, InputError
+from runner.gates.approved_plan import DIGEST, NONE
 from runner.gates.confirmation import PRODUCTION, VARIABLE, ConfirmationPolicy
 from runner.gates.lint import LintMode, LintPolicy, unknown_rules
 from runner.inputs import BY_NAME, Given
@@ -27,8 +30,14 @@ LONGEST_NAME = 255  # bytes of a file's name
 REVIEW_DELAY_OF_PRODUCTION = "30s"
 BLOCKED_TIME_OF_PRODUCTION = "10s"
 MOST_BLOCKED_SESSIONS = 10_000
-CHECK, SHADOW_OFF = "check", "off"
-COMMANDS = ("migrate", CHECK, "status", "history")
+CHECK = "check"
+COMMANDS = ("migrate", CHECK, "status", "history", "verify")
+DRY_RUN_MODES = {"staging": DryRunMode.REHEARSE, PRODUCTION: DryRunMode.SHADOW}  # elsewhere it is a preview
+# What changes what runs, or how: a plan is approved together with it.
+OF_THE_PLAN = (
+    "tracking-schema", "transaction", "own-transactions", "version-order", "out-of-order", "lock-timeout",
+    "lock-retries", "statement-timeout", "max-blocked-sessions", "max-blocked-time",
+)  # fmt: skip
 SEPARATED = re.compile(r"[\s,]+")
 TRUE, FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
 
@@ -52,12 +61,20 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovedPlan:
+    """What `approved-plan` names: a digest, the file of a plan, or both."""
+
+    digest: str = ""
+    path: PurePosixPath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What a run was asked to do; every value checked."""
 
     command: str
-    database: DatabaseUrl  # for `check`, the one in which it proves the files
-    proof: bool  # whether `check` does
+    database: DatabaseUrl  # which `check` does not need
+    shadow: ShadowChoice  # where files are tried that must not touch it
     environment: str
     migrations_path: PurePosixPath
     tracking_schema: str
@@ -66,6 +83,9 @@ class Config:
     lint: LintPolicy
     dry_run: bool
     dry_run_reason: str  # why, when nobody asked for it
+    dry_run_mode: DryRunMode
+    approved: ApprovedPlan | None
+    settings: Mapping[str, str]  # those inputs that a plan is approved with, as given or by default
     confirmation: ConfirmationPolicy
     timing: Timing
     release: bool  # all pending migrations in one transaction
@@ -92,8 +112,8 @@ def load(
     tracking_schema = reader.read("tracking-schema", _schema)
     config = Config(
         command=command,
-        database=reader.shadow() if command == CHECK else reader.database(),
-        proof=command == CHECK and not reader.shadow_is_off(),
+        database=DatabaseUrl(value=EMBEDDED) if command == CHECK else reader.database(),
+        shadow=reader.shadow_of_check() if command == CHECK else reader.shadow(),
         environment=environment,
         migrations_path=reader.read("migrations-path", PurePosixPath),
         tracking_schema=tracking_schema,
@@ -109,6 +129,9 @@ def load(
         lint=reader.lint(),
         dry_run=bool(asked) or by_hand,
         dry_run_reason="a run started by hand in production is a dry run unless `dry-run: false`" if by_hand else "",
+        dry_run_mode=reader.dry_run_mode(environment),
+        approved=reader.optional("approved-plan", _approved_plan),
+        settings={name: reader.text(name) for name in OF_THE_PLAN},
         confirmation=ConfirmationPolicy(
             environment=environment,
             confirmation=confirmation.text,
@@ -186,18 +209,31 @@ class _Reader:
             time=self.read("max-blocked-time", _duration, default=longest),
         )
 
-    def shadow(self) -> DatabaseUrl:
+    def dry_run_mode(self, environment: str) -> DryRunMode:
+        """As asked for, or what the environment needs."""
+        default = DRY_RUN_MODES.get(environment, DryRunMode.PREVIEW)
+        return DryRunMode(self.read("dry-run-mode", _one_of(*DryRunMode), default=default))
+
+    def shadow(self) -> ShadowChoice:
+        """Where a plan is tried."""
+        choice = self.read("shadow-database", _shadow, default=Provider.AUTO)
+        if choice.provider is Provider.OFF:
+            hint = "to try nothing, say `dry-run-mode: preview`"
+            self.problems.append(Finding("shadow-database: `off` is for `check`", hint=hint))
+        return choice
+
+    def shadow_of_check(self) -> ShadowChoice:
         """Where `check` proves the files. Never the database that DATABASE_URL names: that is what gets migrated."""
         asked = self._given.get("database-url")
-        if "shadow-database" not in self._given and asked and asked.source != BY_NAME["database-url"].variable:
-            return self.read("database-url", _database_url, default=EMBEDDED)
-        if self.shadow_is_off():
-            return parse_database_url(EMBEDDED)
-        return self.read("shadow-database", _database_url, default=EMBEDDED)
+        if "shadow-database" in self._given or not asked or asked.source == BY_NAME["database-url"].variable:
+            return self.read("shadow-database", _shadow, default=Provider.AUTO)
+        url = self.read("database-url", _database_url, default=EMBEDDED)
+        return ShadowChoice(provider=Provider.EMBEDDED if url.embedded else Provider.URL, url=url)
 
-    def shadow_is_off(self) -> bool:
-        """Whether nobody wants a proof."""
-        return "shadow-database" in self._given and self._given["shadow-database"].text.strip() == SHADOW_OFF
+    def text(self, name: str) -> str:
+        """A value as it was written, or its default."""
+        given = self._given.get(name)
+        return given.text.strip() if given else BY_NAME[name].default
 
     def database(self) -> DatabaseUrl:
         """The one input that must be given."""
@@ -258,6 +294,29 @@ def _version(text: str) -> str:
     if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NAME):
         raise Wrong(f"`{text}` is not the version of a migration", 'the digits of its file name, quoted: "03"')
     return text
+
+
+def _approved_plan(text: str) -> ApprovedPlan | None:
+    if not text:
+        hint = "the output of the job that made the plan did not arrive; `none` asks for no approval"
+        raise Wrong("it is empty", hint)
+    if text == NONE:
+        return None
+    words = text.split()
+    digests = [word for word in words if DIGEST.fullmatch(word)]
+    paths = [word for word in words if word not in digests]
+    if len(digests) > 1 or len(paths) > 1 or (paths and not paths[0].endswith(".json")):
+        raise Wrong("it is no plan digest", "give 64 hexadecimal digits, the path of a plan's file (.json), or both")
+    return ApprovedPlan(digest="".join(digests), path=PurePosixPath(paths[0]) if paths else None)
+
+
+def _shadow(text: str) -> ShadowChoice:
+    try:
+        return parse_shadow_choice(text)
+    except NoImage as wrong:
+        raise Wrong(f"`{wrong}` is not the name of an image", "write it like docker://postgres:17") from None
+    except MalformedUrl as malformed:
+        raise Wrong(f"the connection URL is malformed: {malformed}", malformed.hint) from None
 
 
 def _database_url(text: str) -> DatabaseUrl:

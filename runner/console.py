@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from runner.core.durations import in_words
 from runner.core.headline import counted
-from runner.core.model import Migration, Retry, StageResult, StageState, StepResult
+from runner.core.impact_words import dry_run_lines
+from runner.core.model import DryRun, Migration, Retry, StageResult, StageState, StepResult
 from runner.core.sessions import list_in_the_way
 from runner.errors import Finding, Level
 from runner.github.workflow_commands import neutral
@@ -79,6 +80,11 @@ class Console:
             self.say(f"  ✗ {step.migration.file.path}  {done}, {in_words(step.duration)}", "bold red")
         for statement in step.slowest:
             self.detail(f"line {statement.line}: {in_words(statement.duration)}")
+
+    def dry_run(self, tried: DryRun) -> None:
+        """What trying the plan showed."""
+        for line in dry_run_lines(tried):
+            self.say(f"  {line}")
 
     def countdown(self, remaining: timedelta) -> None:
         """The review window is open for so long."""

@@ -13,6 +13,7 @@ COMMANDS = {
     "migrate": "Bring the database to what the checkout has (the default).",
     "check": "Look at the files: parse, lint, and prove them on a throw-away PostgreSQL.",
     "new": 'Write the files of the next migration, such as: db-migrate new "add user roles" --down',
+    "verify": "Compare the database with its ledger, the files and what the last run left.",
     "status": "Show each migration and its state.",
     "history": "Show what was done to the database, the newest first.",
     "demo": "Run an example through the whole flow on a throw-away PostgreSQL.",
@@ -22,11 +23,12 @@ OF_CHECK = (
     "database-url", "migrations-path", "tracking-schema", "lock-timeout", "statement-timeout", "version-order",
     "out-of-order", "own-transactions", "lint", "lint-exclude", "shadow-database", "github-token", "verbose",
 )  # fmt: skip
-ONLY_OF_CHECK = frozenset({"shadow-database", "github-token"})
+ONLY_OF_CHECK = frozenset({"github-token"})
 FLAGS_OF = {
     "migrate": tuple(known.name for known in INPUTS if known.name not in {"command", *ONLY_OF_CHECK}),
     "check": OF_CHECK,
     "new": ("migrations-path", "version-order"),
+    "verify": READING,
     "status": READING,
     "history": tuple(name for name in READING if name not in {"migrations-path", "version-order"}),
     "demo": (),

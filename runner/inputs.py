@@ -20,10 +20,11 @@ class Input:
     variable: str = ""
     flag: bool = False  # true or false
     action_default: str = ""  # in action.yml, where an expression can say what the program cannot
+    never_empty: bool = False  # an empty value is told as one: what it was to protect would not be
 
 
 INPUTS = (
-    Input(name="command", default="migrate", help="What to do: `migrate`, `check`, `status` or `history`."),
+    Input(name="command", default="migrate", help="What to do: `migrate`, `check`, `verify`, `status` or `history`."),
     Input(
         name="database-url",
         variable="DATABASE_URL",
@@ -40,6 +41,11 @@ INPUTS = (
     Input(name="version", help="The last migration to run, such as \"03\" (quoted); all pending ones when empty."),
     Input(name="dry-run", flag=True, help="`true` shows what would run and changes nothing. Runs started by hand in "
           "production are dry runs unless this is `false`."),
+    Input(name="dry-run-mode", help="How a plan is tried before it is applied: `preview` executes nothing, `rehearse` "
+          "executes it on the target and rolls back, `shadow` executes it on a throw-away copy of the target's schema. "
+          "Default: `rehearse` in staging, `shadow` in production, else `preview`."),
+    Input(name="approved-plan", default="none", never_empty=True, help="The `plan-digest` that was approved, the path "
+          "of the plan's file, or both with a blank between: another plan is refused. `none` asks for no approval."),
     Input(name="confirmation", help="Production is only migrated when this is exactly `MIGRATE-PRODUCTION`."),
     Input(name="review-delay", help="Time to read the plan and cancel before it runs, such as `30s` or `5m`. "
           "Default: `30s` in production, else none."),
@@ -64,8 +70,9 @@ INPUTS = (
     Input(name="lint", default="warn", help="What a finding of squawk, or of our own rules, does: `warn`, `error` "
           "refuses the run, `off` does not look."),
     Input(name="lint-exclude", help="Lint rules that are not asked, separated by commas or lines."),
-    Input(name="shadow-database", help="Where `check` proves the files: the URL of an empty database, `off`, or "
-          "`embedded`, which is the default."),
+    Input(name="shadow-database", help="Where files are tried that must not touch the target: `embedded`, "
+          "`docker://postgres:17` or another image, the URL of an empty database, or `auto`, the default, which takes "
+          "what suits the target. For `check` also `off`."),
     Input(name="github-token", variable="GITHUB_TOKEN", action_default="${{ github.token }}",
           help="Token for asking GitHub what a pull request changes; it needs `contents: read`."),
     Input(name="verbose", flag=True, default="false", help="`true` also shows what the server notes while it runs."),
@@ -82,7 +89,9 @@ class Given:
 
 
 def gather(flags: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, Given]:
-    """The values given, by input name: flags before action inputs before environment variables. Empty is absent."""
+    """The values given, by input name: flags before action inputs before environment variables. Empty is absent, but
+    for what must never be empty: GitHub passes an empty value on, and no default in its place.
+    """
     given = {}
     for known in INPUTS:
         sources = (
@@ -91,6 +100,8 @@ def gather(flags: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, Gi
             (environ.get(known.variable, "") if known.variable else "", known.variable),
         )
         found = next((Given(text, source) for text, source in sources if text), None)
+        if found is None and known.never_empty and variable_of(known.name) in environ:
+            found = Given("", known.name)
         if found:
             given[known.name] = found
     return given

@@ -9,7 +9,10 @@ from urllib.parse import quote
 from runner.core.durations import in_words
 from runner.core.headline import headline
 from runner.core.holds import describe_lock
-from runner.core.model import Report, RunContext, StatementTime, StepResult
+from runner.core.impact import Attention, attention, worth_telling
+from runner.core.impact_words import describe_table, describe_work, dry_run_verdict, dry_run_where, worst
+from runner.core.lock_modes import blocks, mode_name
+from runner.core.model import Impact, Report, RunContext, StatementTime, StepResult
 from runner.core.sessions import describe
 from runner.errors import Finding, Outcome
 from runner.resources import PACKAGE
@@ -29,6 +32,8 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~@!$])")
 BAR = "\\|"  # in a table a bar ends the cell, even inside of code
 NO_BREAK = "\u00a0"
 WORTH_A_ROW = timedelta(seconds=1)  # of a statement's duration
+TICKS = re.compile(r"`+")
+MARKS = {Attention.STOPS: "🔴", Attention.WAITS: "🟡", Attention.NONE: "🟢"}
 FENCE = re.compile(r"`{3,}")
 
 
@@ -69,6 +74,17 @@ def _environment(scrub: Callable[[str], str]) -> "Environment":
         "took": _took,
         "session": lambda session: _text(scrub(describe(session))),
         "lock": lambda lock: _text(scrub(describe_lock(lock))),
+        "mode": mode_name,
+        "blocks": blocks,
+        "size": describe_table,
+        "dry_run_mark": lambda tried: MARKS[worst(tried)],
+        "impact_place": lambda impact, context: scrub(_impact_place(impact, context)),
+        "code_cell": lambda value: _code(scrub(str(value))),
+        "dry_run_verdict": lambda tried: scrub(dry_run_verdict(tried)),
+        "dry_run_where": lambda tried: scrub(dry_run_where(tried)),
+        "telling": lambda impacts: [impact for impact in impacts if worth_telling(impact)],
+        "mark": lambda impact: MARKS[attention(impact)],
+        "work": lambda trace: [scrub(text) for text in describe_work(trace)],
         "slow": _slow,
         "at": lambda statement, step, context: scrub(_at(statement, step, context)),
     }
@@ -116,6 +132,19 @@ def _slow(statements: Sequence[StatementTime]) -> list[StatementTime]:
 
 def _at(statement: StatementTime, step: StepResult, context: RunContext) -> str:
     return _place(Finding("", path=step.migration.source.path, line=statement.line), context)
+
+
+def _impact_place(impact: Impact, context: RunContext) -> str:
+    finding = Finding("", path=impact.migration.source.path, line=impact.trace.line)
+    return _linked(f"{impact.migration.version}:{impact.trace.line}", finding, context)
+
+
+def _code(value: str) -> str:
+    """Untrusted text as code inside a table's cell."""
+    text = " ".join(value.split()).replace("|", BAR)
+    longest = max((len(found) for found in TICKS.findall(text)), default=0)
+    ticks, pad = "`" * (longest + 1), " " if text[:1] == "`" or text[-1:] == "`" else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}" if text else ""
 
 
 def _rule(name: str, url: str) -> str:

@@ -5,11 +5,13 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from runner.config import Config, load, load_folder
+from runner.config import ApprovedPlan, Config, load, load_folder
+from runner.core.model import DryRunMode
 from runner.core.naming import VersionOrder
 from runner.core.parse import ParsePolicy
 from runner.core.queue import WatchPolicy
 from runner.core.retry import RetryPolicy
+from runner.core.shadow_choice import Provider, ShadowChoice
 from runner.errors import Finding, InputError
 from runner.gates.lint import LintMode, LintPolicy
 from runner.inputs import gather, unknown
@@ -43,7 +45,9 @@ def test_the_defaults() -> None:
     assert not any([defaults.plan.allow_out_of_order, defaults.dry_run, defaults.verbose])
     assert defaults.parse == ParsePolicy(tracking_schema="public", own_transactions=False)
     assert defaults.lint == LintPolicy(mode=LintMode.WARN, exclude=frozenset())
-    assert (defaults.proof, defaults.github_token) == (False, "")
+    assert defaults.shadow == ShadowChoice(provider=Provider.AUTO)
+    assert (defaults.dry_run_mode, defaults.approved) == (DryRunMode.PREVIEW, None)
+    assert defaults.github_token == ""
     assert (defaults.timing.lock_wait, defaults.timing.lock_timeout) == (timedelta(seconds=60), timedelta(seconds=5))
     assert defaults.timing.statement_timeout == timedelta()
     assert (defaults.release, defaults.retry) == (False, RetryPolicy(retries=10))
@@ -119,38 +123,102 @@ def test_no_secret_is_printed_with_the_config() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "url", "proof"),
+    ("inputs", "provider", "url"),
     [
-        pytest.param({}, "embedded", True, id="by-default"),
-        pytest.param({"shadow_database": "embedded"}, "embedded", True, id="embedded"),
-        pytest.param({"shadow_database": "postgres://shadow"}, "postgres://shadow", True, id="shadow"),
-        pytest.param({"database_url": "postgres://given"}, "postgres://given", True, id="database-url"),
-        pytest.param({"flags": {"database-url": "postgres://given"}}, "postgres://given", True, id="as-a-flag"),
+        pytest.param({}, Provider.AUTO, "", id="by-default"),
+        pytest.param({"shadow_database": "auto"}, Provider.AUTO, "", id="auto"),
+        pytest.param({"shadow_database": "embedded"}, Provider.EMBEDDED, "", id="embedded"),
+        pytest.param({"shadow_database": "postgres://shadow"}, Provider.URL, "postgres://shadow", id="shadow"),
+        pytest.param({"database_url": "postgres://given"}, Provider.URL, "postgres://given", id="database-url"),
+        pytest.param(
+            {"flags": {"database-url": "postgres://given"}}, Provider.URL, "postgres://given", id="database-url-flag"
+        ),
         pytest.param(
             {"shadow_database": "postgres://shadow", "database_url": "postgres://given"},
+            Provider.URL,
             "postgres://shadow",
-            True,
             id="shadow-before-database-url",
         ),
-        pytest.param({"shadow_database": " off\n"}, "embedded", False, id="off"),
-        pytest.param({"shadow_database": "off", "database_url": "postgres://given"}, "embedded", False, id="off-both"),
+        pytest.param({"shadow_database": " off\n"}, Provider.OFF, "", id="off"),
+        pytest.param({"shadow_database": "off", "database_url": "postgres://given"}, Provider.OFF, "", id="off-both"),
     ],
 )
 def test_check_never_proves_the_files_in_the_database_of_the_environment(
-    inputs: dict[str, str], url: str, proof: bool
+    inputs: dict[str, str], provider: Provider, url: str
 ) -> None:
     given = config(command="check", **inputs)  # type: ignore[arg-type]
-    assert (given.database.value, given.proof) == (url, proof)
+    assert given.shadow.provider is provider
+    assert (given.shadow.url.value if given.shadow.url else "") == url
+    assert given.database.value == "embedded"
 
 
 def test_check_needs_no_url() -> None:
     given = load(gather({"command": "check"}, {}), {}, manual=False)
-    assert (given.database.value, given.proof) == ("embedded", True)
+    assert given.shadow.provider is Provider.AUTO
 
 
-def test_only_check_proves_anything() -> None:
+def test_the_shadow_of_a_run_is_not_its_database() -> None:
     given = config(shadow_database="postgres://shadow")
-    assert (given.database.value, given.proof) == (URL, False)
+    assert given.database.value == URL
+    assert given.shadow.url is not None
+    assert given.shadow.url.value == "postgres://shadow"
+
+
+def test_a_container_is_named_by_its_image() -> None:
+    given = config(shadow_database="docker://ghcr.io:443/acme/postgis:17-3.5").shadow
+    assert (given.provider, given.image) == (Provider.DOCKER, "ghcr.io:443/acme/postgis:17-3.5")
+
+
+@pytest.mark.parametrize("image", ["", "Postgres", "postgres:17 --privileged", "-v", "a@sha256:1"])
+def test_what_is_no_image_is_a_problem(image: str) -> None:
+    (finding,) = problems(shadow_database=f"docker://{image}")
+    assert "is not the name of an image" in finding.message
+
+
+def test_a_run_cannot_do_without_a_shadow() -> None:
+    (finding,) = problems(shadow_database="off")
+    assert finding.message == "shadow-database: `off` is for `check`"
+
+
+@pytest.mark.parametrize(
+    ("environment", "mode"),
+    [
+        ("development", DryRunMode.PREVIEW),
+        ("staging", DryRunMode.REHEARSE),
+        ("production", DryRunMode.SHADOW),
+        ("qa", DryRunMode.PREVIEW),
+    ],
+)
+def test_the_environment_says_how_a_plan_is_tried(environment: str, mode: DryRunMode) -> None:
+    assert config(environment=environment).dry_run_mode is mode
+    assert config(environment=environment, dry_run_mode="preview").dry_run_mode is DryRunMode.PREVIEW
+
+
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "approved"),
+    [
+        ("none", None),
+        (DIGEST, ApprovedPlan(digest=DIGEST)),
+        ("x/plan.json", ApprovedPlan(path=PurePosixPath("x/plan.json"))),
+        (f" {DIGEST}  plan.json\n", ApprovedPlan(digest=DIGEST, path=PurePosixPath("plan.json"))),
+    ],
+)
+def test_an_approval_is_a_digest_a_file_or_both(text: str, approved: ApprovedPlan | None) -> None:
+    assert config(approved_plan=text).approved == approved
+
+
+def test_an_empty_approval_is_a_problem_as_it_would_switch_the_gate_off() -> None:
+    (finding,) = problems(approved_plan="")
+    assert finding.message == "approved-plan: it is empty"
+
+
+def test_what_changes_a_plan_is_kept_as_it_was_given() -> None:
+    settings = config(lock_timeout="10s").settings
+    assert (settings["lock-timeout"], settings["transaction"]) == ("10s", "migration")
+    assert "confirmation" not in settings
 
 
 def test_a_malformed_shadow_is_a_problem() -> None:
@@ -227,7 +295,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
     ("inputs", "message", "hint"),
     [
         pytest.param(
-            {"command": "up"}, "command: `up` is not one of migrate, check, status, history", "", id="command"
+            {"command": "up"}, "command: `up` is not one of migrate, check, status, history, verify", "", id="command"
         ),
         pytest.param(
             {"dry_run": "yes"}, "dry-run: `yes` is neither true nor false", "write true or false", id="boolean"

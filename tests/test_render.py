@@ -16,9 +16,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.frame import code_frame
-from runner.core.model import LockHeld, Report, Retry, Session, StageState, StatementTime, Table, Watched
+from runner.core.impact import impacts_of
+from runner.core.model import (
+    DryRun,
+    DryRunMode,
+    LockHeld,
+    LockTaken,
+    PlanDocument,
+    Rehearsed,
+    Report,
+    Retry,
+    Session,
+    StageState,
+    StatementTime,
+    Table,
+    TableFacts,
+    Trace,
+    Watched,
+)
 from runner.core.next_steps import next_steps
 from runner.core.retry import explained
+from runner.core.schema import SchemaObject, schema_of
+from runner.core.schema_diff import SchemaDifference, schema_difference
 from runner.errors import Finding, Level, Outcome
 from runner.render import page, summary
 from runner.secrets import Scrubber
@@ -81,6 +100,53 @@ INTERRUPTED = Finding(
     frame=code_frame(INDEXES.source.data, 2, 1),
     hint="somebody held a lock on the table for longer than `lock-timeout`; run again at a quieter moment",
 )
+
+STRONG = LockTaken(relation="public.orders", mode="AccessExclusiveLock")
+ORDERS_NOW = TableFacts(name="public.orders", size=12 * 1024**3, rows=48_000_000, writes=130.0)
+USERS_NOW = TableFacts(name="public.users", size=160 * 1024**2, rows=812_000)
+TRACES = (
+    Trace(line=3, sql="ALTER TABLE orders DROP COLUMN stat", locks=(STRONG,)),
+    Trace(
+        line=4,
+        sql="ALTER TABLE orders ALTER total TYPE bigint, ADD note text DEFAULT '`|`'",
+        locks=(replace(STRONG, before=True), LockTaken(relation="public.users", mode="ShareRowExclusiveLock")),
+        rewritten=("public.orders",),
+        rebuilt=("public.orders_pkey",),
+        scanned=("public.orders",),
+    ),
+    Trace(line=5, sql="INSERT INTO items VALUES (1, 17)", count=3, needs_rows="violates foreign key constraint"),
+)
+TRIED = Rehearsed(migration=ORDERS, traces=TRACES)
+BUILT = Rehearsed(
+    migration=INDEXES,
+    traces=(
+        Trace(
+            line=2,
+            sql="CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON users (id)",
+            locks=(LockTaken(relation="public.users", mode="ShareUpdateExclusiveLock"),),
+            scanned=("public.users",),
+        ),
+    ),
+)
+FACTS = {facts.name: facts for facts in (ORDERS_NOW, USERS_NOW)}
+BEFORE = [
+    SchemaObject(kind="table", name="public.orders"),
+    SchemaObject(kind="column", name="stat", table="public.orders", text="text"),
+    SchemaObject(kind="column", name="total", table="public.orders", text="integer"),
+]
+AFTER = [
+    BEFORE[0],
+    SchemaObject(kind="column", name="total", table="public.orders", text="bigint"),
+    SchemaObject(kind="index", name="public.i", table="public.users", text="CREATE INDEX i ON public.users (id)"),
+]
+CHANGES = schema_difference(schema_of(BEFORE), schema_of(AFTER))
+DOCUMENT = PlanDocument(content={"format": 1, "files": []})
+
+
+def a_dry_run(mode: DryRunMode, *rehearsed: Rehearsed, schema: SchemaDifference | None = CHANGES) -> DryRun:
+    where = "PostgreSQL 17.6 in a container of postgres:17"
+    return DryRun(mode=mode, where=where, rehearsed=rehearsed, impacts=impacts_of(rehearsed, FACTS), schema=schema)
+
 
 LOCKED = replace(
     INTERRUPTED,
@@ -165,6 +231,53 @@ REPORTS = {
         Outcome.UP_TO_DATE,
         plan=a_plan(applied=("01", "02", "03")),
         stages=[*LOOKED, a_stage("apply", "nothing to do", state=StageState.SKIPPED)],
+    ),
+    "dry-run-on-a-shadow": finished(
+        Outcome.DRY_RUN,
+        plan=replace(PLAN, pending=(ORDERS.file, INDEXES.file)),
+        migrations=[ORDERS, INDEXES],
+        dry_run=a_dry_run(DryRunMode.SHADOW, TRIED, BUILT),
+        plan_document=DOCUMENT,
+    ),
+    "dry-run-of-nothing-that-matters": finished(
+        Outcome.DRY_RUN,
+        plan=replace(PLAN, pending=(USERS.file,)),
+        migrations=[USERS],
+        dry_run=a_dry_run(DryRunMode.SHADOW, Rehearsed(migration=USERS, traces=(Trace(line=3, sql="CREATE …"),))),
+    ),
+    "dry-run-failed": finished(
+        Outcome.FAILED,
+        exit_code=1,
+        plan=replace(PLAN, pending=(ORDERS.file,)),
+        migrations=[ORDERS],
+        findings=[BROKEN],
+        dry_run=a_dry_run(DryRunMode.REHEARSE, replace(TRIED, failure=BROKEN), schema=None),
+    ),
+    "applied-after-a-rehearsal": finished(
+        Outcome.APPLIED,
+        plan=replace(PLAN, pending=(ORDERS.file, INDEXES.file)),
+        migrations=[ORDERS, INDEXES],
+        steps=[a_step(ORDERS), a_step(INDEXES)],
+        dry_run=a_dry_run(
+            DryRunMode.REHEARSE, TRIED, Rehearsed(migration=INDEXES, left_out="it runs outside of a transaction")
+        ),
+        schema=CHANGES,
+        plan_document=DOCUMENT,
+    ),
+    "verify-drift": replace(
+        finished(
+            Outcome.REFUSED,
+            exit_code=4,
+            findings=[
+                Finding(
+                    "the schema was changed since the run 1f0c4a9e of 2026-11-27 14:03 UTC: + index public.i",
+                    hint="put it into a migration, or take it back",
+                    diff=CHANGES.unified(),
+                )
+            ],
+        ),
+        command="verify",
+        next_steps=(),
     ),
     "dry-run": finished(
         Outcome.DRY_RUN,

@@ -16,7 +16,9 @@ from runner.core.changes import Changes, Compared, PullRequest, changes_of, expe
 from runner.core.headline import counted
 from runner.core.model import Migration, MigrationFile, StageState, Verdict
 from runner.core.naming import LEDGER_FILE
+from runner.core.needs import extensions_of, roles_of
 from runner.core.parse import parse_down
+from runner.core.shadow_choice import Provider
 from runner.errors import DatabaseUnusable, Finding, InputError, Outcome, Refused
 from runner.gates.lasting import lasting
 from runner.gates.pull_request import PullRequestPolicy, check_checkout, check_links, check_pull_request
@@ -69,9 +71,10 @@ def check(
         raise InputError(*problems)
     if refused := [verdict for verdict in verdicts if not verdict.passed]:
         raise Refused(*(Finding(f"{verdict.gate}: {verdict.reason}", hint=verdict.way_out) for verdict in refused))
-    if pull and pull.with_secrets and config.proof:
+    proof = config.shadow.provider is not Provider.OFF
+    if pull and pull.with_secrets and proof:
         raise Refused(Finding(WITH_SECRETS, hint="use `on: pull_request`, or `shadow-database: off`"))
-    if not config.proof:
+    if not proof:
         journal.skip("proof", "`shadow-database` is off")
         return Outcome.DRY_RUN
     touched = None if changes is None else changes.touched
@@ -172,7 +175,7 @@ def _prove(
     config: Config, journal: Journal, console: Console, undone: Sequence[Undoable], scrub: Callable[[str], str]
 ) -> None:
     migrations = journal.migrations
-    with journal.stage("proof") as tell, scratch_server(config.database) as make:
+    with journal.stage("proof") as tell, scratch_server(config.shadow) as make:
         with make(f"{SCRATCH}{journal.context.run_id[:8]}") as scratch:
             made = _prepare(scratch, migrations, undone)
             proof = Proof(
@@ -200,9 +203,7 @@ def _prepare(scratch: Scratch, migrations: Sequence[Migration], undone: Sequence
     with scratch.connect("syntax") as connection:
         if problems := [*check_syntax(connection, [*migrations, *(pair.down for pair in undone)])]:
             raise InputError(*problems)
-    statements = [(migration, statement) for migration in migrations for statement in migration.statements]
-    wanted = {statement.traits.extension: (migration, statement) for migration, statement in statements[::-1]}
-    wanted.pop("", None)
+    wanted = extensions_of(migrations)
     if lacking := scratch.lacks(wanted):
         raise DatabaseUnusable(
             *(
@@ -217,6 +218,4 @@ def _prepare(scratch: Scratch, migrations: Sequence[Migration], undone: Sequence
         )
     if not scratch.ours:
         return []
-    made = {name for _, statement in statements for name in statement.traits.creates}
-    named = {role for _, statement in statements for role in statement.traits.roles}
-    return scratch.make_roles({role for role in named if f"role:{role}" not in made})
+    return scratch.make_roles(roles_of(migrations))

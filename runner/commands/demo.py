@@ -76,7 +76,13 @@ def demo(run: Run) -> int:
             applied = show(Stage("3. Apply it, each migration in a transaction of its own.", staging))
             show(Stage("4. Again: there is nothing left to do.", staging))
             broken.write_text(BROKEN)
-            failed = show(Stage("5. A migration whose last statement fails: all of it is rolled back.", staging, 1))
+            failed = show(
+                Stage(
+                    "5. A migration whose last statement fails: the dry run finds it, and nothing is changed.",
+                    staging,
+                    1,
+                )
+            )
             show(Stage("6. Where does the database stand?", ("status",)))
             show(Stage("7. How did it come there?", ("history",)))
             broken.unlink()

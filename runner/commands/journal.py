@@ -8,8 +8,10 @@ from typing import Protocol
 
 from runner import __version__
 from runner.core.model import (
+    DryRun,
     Migration,
     Plan,
+    PlanDocument,
     Report,
     RunContext,
     StageResult,
@@ -20,6 +22,7 @@ from runner.core.model import (
     Verdict,
     Watched,
 )
+from runner.core.schema_diff import SchemaDifference
 from runner.errors import Cancelled, Finding, Outcome, RunnerError
 
 
@@ -45,6 +48,9 @@ class Journal:
         self.steps: list[StepResult] = []
         self.rehearsed: list[StepResult] = []
         self.watched: Watched | None = None
+        self.plan_document: PlanDocument | None = None
+        self.dry_run: DryRun | None = None
+        self.schema: SchemaDifference | None = None
         self._started_at, self._clock = datetime.now(UTC), time.monotonic()
 
     @contextmanager
@@ -100,6 +106,9 @@ class Journal:
             steps=tuple(self.steps),
             rehearsed=tuple(self.rehearsed),
             watched=self.watched,
+            plan_document=self.plan_document,
+            dry_run=self.dry_run,
+            schema=self.schema,
             findings=tuple(self.findings),
             table=self.table,
         )

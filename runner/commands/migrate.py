@@ -1,31 +1,44 @@
 """`db-migrate`: bring the database to what the checkout has."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
-from runner.commands.journal import Journal
-from runner.commands.stages import linted, parsed, passing
-from runner.config import Config
-from runner.console import Console
+from runner.commands.drift import drift, keep_schema
+from runner.commands.dry_run import dry_run
+from runner.commands.run import Run
+from runner.commands.stages import approved, linted, parsed, passing
 from runner.core.headline import counted
-from runner.core.model import LedgerRows, LedgerState, Migration, MigrationFile, Plan, Status, Target
+from runner.core.model import (
+    DryRunMode,
+    LedgerRows,
+    LedgerState,
+    Migration,
+    MigrationFile,
+    Plan,
+    Status,
+    Target,
+    Verdict,
+)
 from runner.core.plan import changed_versions, compare, make_plan
+from runner.core.plan_document import plan_document
 from runner.core.resume import resumption
-from runner.errors import DatabaseUnusable, Finding, InputError, MigrationFailed, Outcome, Refused
+from runner.errors import DatabaseUnusable, Finding, InputError, Level, MigrationFailed, Outcome, Refused
+from runner.gates.approved_plan import check_approved_plan
 from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
 from runner.gates.health import check_target
 from runner.gates.release import check_release
+from runner.postgres.catalog_snapshot import catalog_snapshot
 from runner.postgres.execute import apply
 from runner.postgres.execution import Execution
-from runner.postgres.ledger import Ledger, survey
+from runner.postgres.identity import system_identifier
+from runner.postgres.ledger import survey
 from runner.postgres.opening import opening
 from runner.postgres.orphans import end_dead_workers
 from runner.postgres.pooler import refuse_statement_pooling, refuse_transaction_pooling
-from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection, settle, usable
 from runner.postgres.signals import deaf
 from runner.postgres.syntax import check_syntax
@@ -33,148 +46,176 @@ from runner.postgres.watch import Watch
 from runner.postgres.watcher import Mutex, release_mutex, take_mutex
 from runner.workspace import discover
 
-Open = Callable[[str], Connection]
 SECOND = timedelta(seconds=1)
 CHANGED = "the database changed while this run waited: what would run is not what was shown"
 
 
-def migrate(
-    config: Config,
-    journal: Journal,
-    console: Console,
-    *,
-    checkout: Path,
-    open_connection: Open,
-    scrub: Callable[[str], str],
-) -> Outcome:
-    """One run, stage by stage. `open_connection` takes the part that the connection plays, for its name on the server.
-
-    Raises a RunnerError, or Cancelled, with everything up to there in the journal.
-    """
-    ledger = Ledger(schema=config.tracking_schema, context=journal.context, environment=config.environment)
+def migrate(run: Run) -> Outcome:
+    """One run, stage by stage. Raises a RunnerError, or Cancelled, with everything up to there in the journal."""
+    config, journal = run.config, run.journal
     with journal.stage("files") as tell:
-        files, warnings = discover(checkout, config.migrations_path, config.plan.version_order)
+        files, warnings = discover(run.checkout, config.migrations_path, config.plan.version_order)
         journal.findings += warnings
         tell(f"{len(files)} in {config.migrations_path}")
-    with _connected(config, journal, ledger, open_connection) as (worker, target, rows):
-        worker.add_notice_handler(lambda notice: console.detail(f"{notice.severity}: {notice.message_primary}"))
-        plan = _plan(config, journal, files, rows, _bodies(worker, ledger, files, rows))
+    with _connected(run) as (worker, target, rows):
+        plan = _plan(run, files, rows, worker)
         if not plan.pending:
-            return _nothing_to_do(config, journal, plan)
-        if config.dry_run:
-            _approve(config, journal, console, worker, checkout)
-            journal.skip("apply", config.dry_run_reason or "this is a dry run")
-            return Outcome.DRY_RUN
-        with opening(lambda: open_connection("watcher")) as watcher:  # while the files are read
-            _approve(config, journal, console, worker, checkout)
-            _take_sessions(journal, worker, target, watcher.result(), lambda: open_connection("rival"))
-            _review(config, journal, console)
-            with _mutex(config, journal, console, watcher.result()) as mutex:
-                _end_dead_workers(config, console, worker)
-                again, fresh_rows, fresh = _plan_again(config, files, worker, ledger, target.ledger)
-                if not fresh.pending:
-                    journal.plan, journal.migrations = fresh, ()
-                    return _nothing_to_do(config, journal, fresh)
-                if not fresh.same_as(plan):
-                    raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
-                with _watch(config, journal, console, again, mutex, scrub) as watch:
-                    execution = Execution(
-                        worker=worker,
-                        backend=again.backend,
-                        ledger=ledger,
-                        mutex=mutex,
-                        watch=watch,
-                        timeouts=Timeouts(lock=config.timing.lock_timeout, statement=config.timing.statement_timeout),
-                        tells_wal=again.tells_wal,
-                        release=config.release,
-                        retry=config.retry,
-                        starting=console.starting,
-                        retrying=console.retrying,
-                        tell=lambda text: console.say(f"    {text}", "yellow"),
-                        scrub=scrub,
-                        warn=journal.findings.append,
-                        reconnect=lambda: open_connection("worker"),
-                        done=_done(config, journal.migrations, fresh_rows, worker, ledger),
-                        failed=frozenset(row.version for row in fresh_rows.applied if row.status == Status.FAILED),
-                    )
-                    _apply(execution, journal, console, again)
-                _verify(journal, execution)
-                return Outcome.APPLIED
+            return _nothing_to_do(run, plan)
+        if config.dry_run and config.dry_run_mode is not DryRunMode.REHEARSE:
+            _approve(run, worker, target, plan)
+            dry_run(run, worker, None, target)
+            return _only_tried(run)
+        with opening(lambda: run.open_connection("watcher")) as watcher:  # while the files are read
+            _approve(run, worker, target, plan)
+            _take_sessions(run, worker, target, watcher.result())
+            dry_run(run, worker, watcher.result(), target)
+            if config.dry_run:
+                return _only_tried(run)
+            _review(run)
+            with _mutex(run, watcher.result()) as mutex:
+                return _under_mutex(run, files, worker, mutex, target, plan)
+
+
+def _only_tried(run: Run) -> Outcome:
+    run.journal.skip("apply", run.config.dry_run_reason or "this is a dry run")
+    return Outcome.DRY_RUN
+
+
+def _under_mutex(
+    run: Run, files: Sequence[MigrationFile], worker: Connection, mutex: Mutex, target: Target, plan: Plan
+) -> Outcome:
+    """Nobody else migrates now: is everything still as it was shown, then apply it."""
+    _end_dead_workers(run, worker)
+    again, rows, fresh = _plan_again(run, files, worker, target.ledger)
+    if not fresh.pending:
+        run.journal.plan, run.journal.migrations = fresh, ()
+        return _nothing_to_do(run, fresh)
+    if not fresh.same_as(plan):
+        raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
+    before = catalog_snapshot(worker, ledger_schema=run.config.tracking_schema)
+    with _watch(run, again, mutex) as watch:
+        execution = _execution(run, worker, again, mutex, watch, rows)
+        try:
+            _apply(execution, run, again)
+        except MigrationFailed:
+            keep_schema(run, execution, before)
+            raise
+    _verify(run, execution)
+    keep_schema(run, execution, before)
+    return Outcome.APPLIED
+
+
+def _execution(run: Run, worker: Connection, target: Target, mutex: Mutex, watch: Watch, rows: LedgerRows) -> Execution:
+    config, console = run.config, run.console
+    return Execution(
+        worker=worker,
+        backend=target.backend,
+        ledger=run.ledger,
+        mutex=mutex,
+        watch=watch,
+        timeouts=run.timeouts,
+        tells_wal=target.tells_wal,
+        plan_digest=run.journal.plan_document.digest if run.journal.plan_document else "",
+        release=config.release,
+        retry=config.retry,
+        starting=console.starting,
+        retrying=console.retrying,
+        tell=lambda text: console.say(f"    {text}", "yellow"),
+        scrub=run.scrub,
+        warn=run.journal.findings.append,
+        reconnect=lambda: run.open_connection("worker"),
+        done=_done(run, rows, worker),
+        failed=frozenset(row.version for row in rows.applied if row.status == Status.FAILED),
+    )
 
 
 @contextmanager
-def _connected(
-    config: Config, journal: Journal, ledger: Ledger, open_connection: Open
-) -> Iterator[tuple[Connection, Target, LedgerRows]]:
+def _connected(run: Run) -> Iterator[tuple[Connection, Target, LedgerRows]]:
     """The worker's connection, once its server and role are found fit, and what the ledger holds."""
+    config, journal = run.config, run.journal
     with ExitStack() as stack:
         with journal.stage("connect") as tell:
-            worker = stack.enter_context(open_connection("worker"))
+            worker = stack.enter_context(run.open_connection("worker"))
 
             def fit(target: Target) -> None:
                 journal.target = target
                 journal.findings += check_target(target, config.tracking_schema, dry_run=config.dry_run)
 
             try:
-                target, rows = survey(worker, ledger, fit=fit)
+                target, rows = survey(worker, run.ledger, fit=fit)
             except DatabaseUnusable:
                 if worker.closed:  # as a pooler does that has not even transactions
-                    refuse_statement_pooling(lambda: open_connection("probe"))
+                    refuse_statement_pooling(lambda: run.open_connection("probe"))
                 raise
             tell(f"{target.server}, database {target.database}, role {target.role}")
+        worker.add_notice_handler(lambda notice: run.console.detail(f"{notice.severity}: {notice.message_primary}"))
         yield worker, target, rows
 
 
-def _approve(config: Config, journal: Journal, console: Console, worker: Connection, checkout: Path) -> None:
-    """Everything that may keep the plan from running, and the preview of what would."""
-    assert journal.plan is not None  # noqa: S101 - this comes after it
-    journal.migrations = migrations = _parsed(config, journal, journal.plan, worker)
-    if config.release:
+def _approve(run: Run, worker: Connection, target: Target, plan: Plan) -> None:
+    """Everything that may keep the plan from being tried."""
+    journal = run.journal
+    journal.migrations = migrations = _parsed(run, plan, worker)
+    if run.config.release:
         passing(journal.judge(check_release(migrations)))
-    verdict = linted(config, journal, console, checkout, migrations, pg_version=_pg_version(journal.target))
-    _show_plan(console, migrations)
+    verdict = linted(run.config, journal, run.console, run.checkout, migrations, pg_version=_pg_version(target))
+    _show_plan(run, migrations)
     passing(verdict)
-    if not config.dry_run:
-        _ask_for_confirmation(config, journal)
-    with journal.stage("dry run") as tell:
-        tell(f"preview: {counted(len(migrations))} in this order, nothing executed")
+    if not run.config.dry_run:
+        _ask_for_confirmation(run)
+    _ask_for_approval(run, worker, target, plan, verdict)
+    if changed := drift(run, worker, target):
+        journal.findings.append(replace(changed, level=Level.WARNING))
 
 
-def _take_sessions(
-    journal: Journal, worker: Connection, target: Target, watcher: Connection, open_rival: Callable[[], Connection]
-) -> None:
+def _ask_for_approval(run: Run, worker: Connection, target: Target, plan: Plan, lint: Verdict) -> None:
+    config, journal = run.config, run.journal
+    approval = approved(config.approved, run.checkout)
+    with journal.stage("approved plan") as tell:
+        journal.plan_document = plan_document(
+            plan,
+            journal.migrations,
+            target=target,
+            system=system_identifier(worker),
+            environment=config.environment,
+            settings=config.settings,
+            lint=lint,
+        )
+        tell(passing(journal.judge(check_approved_plan(approval, journal.plan_document))).reason)
+
+
+def _take_sessions(run: Run, worker: Connection, target: Target, watcher: Connection) -> None:
     """See to it that both connections have a session of their own on the server, and settle those."""
-    with journal.stage("sessions") as tell:
-        refuse_transaction_pooling(worker, watcher, worker_pid=target.backend.pid, open_rival=open_rival)
+    with run.journal.stage("sessions") as tell:
+        pid = target.backend.pid
+        refuse_transaction_pooling(worker, watcher, worker_pid=pid, open_rival=lambda: run.open_connection("rival"))
         for connection in (worker, watcher):
             with usable(connection):
                 settle(connection)
         tell("two, and nobody else's")
 
 
-def _watch(
-    config: Config, journal: Journal, console: Console, target: Target, mutex: Mutex, scrub: Callable[[str], str]
-) -> Watch:
+def _watch(run: Run, target: Target, mutex: Mutex) -> Watch:
     return Watch(
         mutex.connection,
         worker=target.backend.pid,
-        policy=config.watch,
-        tell=console.progress,
-        warn=journal.findings.append,
-        scrub=scrub,
-        limit=config.timing.lock_timeout,
+        policy=run.config.watch,
+        tell=run.console.progress,
+        warn=run.journal.findings.append,
+        scrub=run.scrub,
+        limit=run.config.timing.lock_timeout,
     )
 
 
-def _bodies(worker: Connection, ledger: Ledger, files: Sequence[MigrationFile], rows: LedgerRows) -> Mapping[str, str]:
+def _bodies(run: Run, worker: Connection, files: Sequence[MigrationFile], rows: LedgerRows) -> Mapping[str, str]:
     """The applied texts of files that changed since. Most runs have none, and do not ask."""
     changed = changed_versions(files, rows.applied)
-    return ledger.bodies(worker, changed) if changed else {}
+    return run.ledger.bodies(worker, changed) if changed else {}
 
 
-def _plan(
-    config: Config, journal: Journal, files: Sequence[MigrationFile], rows: LedgerRows, bodies: Mapping[str, str]
-) -> Plan:
+def _plan(run: Run, files: Sequence[MigrationFile], rows: LedgerRows, worker: Connection) -> Plan:
+    config, journal = run.config, run.journal
+    bodies = _bodies(run, worker, files, rows)
     with journal.stage("environment") as tell:
         tell(passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
     with journal.stage("plan") as tell:
@@ -187,29 +228,28 @@ def _plan(
 
 
 def _plan_again(
-    config: Config, files: Sequence[MigrationFile], worker: Connection, ledger: Ledger, expected: LedgerState
+    run: Run, files: Sequence[MigrationFile], worker: Connection, expected: LedgerState
 ) -> tuple[Target, LedgerRows, Plan]:
     """Target, ledger and plan as they are under the mutex."""
+    config = run.config
 
     def fit(target: Target) -> None:
         check_target(target, config.tracking_schema)
 
-    target, rows = survey(worker, ledger, fit=fit, expected=expected)
+    target, rows = survey(worker, run.ledger, fit=fit, expected=expected)
     passing(check_environment(config.environment, rows.environment))
-    return target, rows, make_plan(files, rows.applied, config.plan, _bodies(worker, ledger, files, rows))
+    return target, rows, make_plan(files, rows.applied, config.plan, _bodies(run, worker, files, rows))
 
 
-def _done(
-    config: Config, migrations: Sequence[Migration], rows: LedgerRows, worker: Connection, ledger: Ledger
-) -> Mapping[str, int]:
+def _done(run: Run, rows: LedgerRows, worker: Connection) -> Mapping[str, int]:
     """How many statements earlier runs finished of migrations outside of a transaction. Raises Refused where nobody
     can tell.
     """
     begun = {int(row.version): row for row in rows.applied if row.transactional is False and not row.completed}
-    bodies = ledger.bodies(worker, [row.version for row in begun.values()]) if begun else {}
+    bodies = run.ledger.bodies(worker, [row.version for row in begun.values()]) if begun else {}
     done = {
-        migration.version: resumption(migration, row, config.tracking_schema, bodies.get(row.version))
-        for migration in migrations
+        migration.version: resumption(migration, row, run.config.tracking_schema, bodies.get(row.version))
+        for migration in run.journal.migrations
         if (row := begun.get(int(migration.version)))
     }
     if unknown := [answer for answer in done.values() if isinstance(answer, Finding)]:
@@ -217,10 +257,10 @@ def _done(
     return {version: answer for version, answer in done.items() if isinstance(answer, int)}
 
 
-def _parsed(config: Config, journal: Journal, plan: Plan, worker: Connection) -> list[Migration]:
+def _parsed(run: Run, plan: Plan, worker: Connection) -> list[Migration]:
     """The pending files, parsed; all that is wrong with them in one error."""
-    with journal.stage("parse") as tell:
-        migrations, problems = parsed(config, journal, plan.pending)
+    with run.journal.stage("parse") as tell:
+        migrations, problems = parsed(run.config, run.journal, plan.pending)
         problems += check_syntax(worker, migrations)
         if problems:
             raise InputError(*problems)
@@ -228,12 +268,13 @@ def _parsed(config: Config, journal: Journal, plan: Plan, worker: Connection) ->
     return migrations
 
 
-def _pg_version(target: Target | None) -> str | None:
+def _pg_version(target: Target) -> str:
     """As squawk takes it: "17.0"."""
-    return f"{target.server_version // 10000}.0" if target else None
+    return f"{target.server_version // 10000}.0"
 
 
-def _show_plan(console: Console, migrations: Sequence[Migration]) -> None:
+def _show_plan(run: Run, migrations: Sequence[Migration]) -> None:
+    console = run.console
     width = max(len(str(migration.file.path)) for migration in migrations)
     for migration in migrations:
         console.say(f"  {migration.file.path!s:<{width}}  {migration.headers.purpose}".rstrip())
@@ -243,19 +284,19 @@ def _show_plan(console: Console, migrations: Sequence[Migration]) -> None:
             console.say(f"  {'':<{width}}  outside of a transaction: {migration.why}", "yellow")
 
 
-def _nothing_to_do(config: Config, journal: Journal, plan: Plan) -> Outcome:
-    upto = f" up to {config.plan.version}" if config.plan.version else ""
-    journal.skip("apply", f"nothing to do{upto}: the database is at {plan.current_version or 'the beginning'}")
+def _nothing_to_do(run: Run, plan: Plan) -> Outcome:
+    upto = f" up to {run.config.plan.version}" if run.config.plan.version else ""
+    run.journal.skip("apply", f"nothing to do{upto}: the database is at {plan.current_version or 'the beginning'}")
     return Outcome.UP_TO_DATE
 
 
-def _ask_for_confirmation(config: Config, journal: Journal) -> None:
-    with journal.stage("confirmation") as tell:
-        tell(passing(journal.judge(check_confirmation(config.confirmation))).reason)
+def _ask_for_confirmation(run: Run) -> None:
+    with run.journal.stage("confirmation") as tell:
+        tell(passing(run.journal.judge(check_confirmation(run.config.confirmation))).reason)
 
 
-def _review(config: Config, journal: Journal, console: Console) -> None:
-    delay = config.timing.review_delay
+def _review(run: Run) -> None:
+    journal, console, delay = run.journal, run.console, run.config.timing.review_delay
     if not delay:
         journal.skip("review window", "none: `review-delay` is 0")
         return
@@ -269,36 +310,37 @@ def _review(config: Config, journal: Journal, console: Console) -> None:
 
 
 @contextmanager
-def _mutex(config: Config, journal: Journal, console: Console, watcher: Connection) -> Iterator[Mutex]:
+def _mutex(run: Run, watcher: Connection) -> Iterator[Mutex]:
     """The mutex, held by the watcher's connection while the block runs."""
-    with journal.stage("mutex") as tell:
+    with run.journal.stage("mutex") as tell:
         mutex = take_mutex(
             watcher,
-            config.tracking_schema,
-            wait=config.timing.lock_wait,
-            tell=lambda text: console.say(f"  {text}", "yellow"),
+            run.config.tracking_schema,
+            wait=run.config.timing.lock_wait,
+            tell=lambda text: run.console.say(f"  {text}", "yellow"),
         )
         tell("held: nobody else migrates this database now")
     try:
         yield mutex
     finally:
         if not watcher.closed and (lost := release_mutex(mutex)):
-            journal.findings.append(lost)
+            run.journal.findings.append(lost)
 
 
-def _end_dead_workers(config: Config, console: Console, worker: Connection) -> None:
+def _end_dead_workers(run: Run, worker: Connection) -> None:
     """Nothing of a run that died may go on beside this one."""
-    if ended := end_dead_workers(worker, config.tracking_schema):
+    if ended := end_dead_workers(worker, run.config.tracking_schema):
         pids = ", ".join(f"pid {pid}" for pid in ended)
-        console.say(f"  ended what the server still executed for a run that died: {pids}", "yellow")
+        run.console.say(f"  ended what the server still executed for a run that died: {pids}", "yellow")
 
 
-def _apply(execution: Execution, journal: Journal, console: Console, target: Target) -> None:
+def _apply(execution: Execution, run: Run, target: Target) -> None:
+    journal = run.journal
     with journal.stage("apply") as tell, deaf(), closing(apply(execution, journal.migrations, target.ledger)) as steps:
         try:
             for step in steps:
                 journal.record(step)
-                console.finished(step)
+                run.console.finished(step)
         finally:
             journal.watched = execution.watch.watched if execution.watch else None
         if failure := next((step.failure for step in journal.steps if step.failure), None):
@@ -306,8 +348,9 @@ def _apply(execution: Execution, journal: Journal, console: Console, target: Tar
         tell(counted(len(journal.migrations)))
 
 
-def _verify(journal: Journal, execution: Execution) -> None:
+def _verify(run: Run, execution: Execution) -> None:
     """Read the ledger back: what the run says is what the database says."""
+    journal = run.journal
     with journal.stage("verify") as tell, ExitStack() as stack:
         worker = execution.worker
         if worker.closed:  # lost behind the last COMMIT

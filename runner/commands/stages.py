@@ -5,13 +5,15 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from runner.commands.journal import Journal
-from runner.config import Config
+from runner.config import ApprovedPlan, Config
 from runner.console import Console
 from runner.core.headline import counted
 from runner.core.lint import RULES, documented, lint
 from runner.core.model import Migration, MigrationFile, StageState, Verdict
 from runner.core.parse import parse
+from runner.core.plan_document import NoPlan, read_plan
 from runner.errors import Finding, InputError, Refused
+from runner.gates.approved_plan import Approval
 from runner.gates.lint import LintMode, check_lint, graded
 from runner.secret_scan import secrets_in_files
 from runner.squawk import squawk
@@ -86,6 +88,24 @@ def _passwords_in_checks(migration: Migration) -> list[Finding]:
         return []
     check = replace(migration, source=migration.file.check, statements=migration.checks)
     return lint(check, exclude=RULES.keys() - {PASSWORD})
+
+
+def approved(named: ApprovedPlan | None, checkout: Path) -> Approval | None:
+    """What was approved. Raises InputError when the file of the plan is none, or not that of the digest."""
+    if named is None:
+        return None
+    if named.path is None:
+        return Approval(digest=named.digest)
+    try:
+        plan = read_plan((checkout / named.path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, NoPlan) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        hint = "give the file that the job which made the plan has written"
+        raise InputError(Finding(f"approved-plan: {named.path} cannot be read: {why}", hint=hint)) from None
+    if named.digest and named.digest != plan.digest:
+        hint = "somebody has changed the file, or it is that of another run"
+        raise Refused(Finding(f"approved-plan: {named.path} is not the plan {named.digest}", hint=hint))
+    return Approval(digest=plan.digest, plan=plan)
 
 
 def state_of(verdict: Verdict) -> StageState:

@@ -8,6 +8,8 @@ def headline(report: Report) -> str:
     """`3 migrations applied to staging`."""
     if report.command == "check":
         return _checked(report)
+    if report.command == "verify" and report.outcome is not Outcome.CANCELLED:
+        return _verified(report)
     if report.command != "migrate" and not report.exit_code:
         return _standing(report)
     return _migrated(report)
@@ -34,6 +36,13 @@ def _migrated(report: Report) -> str:
             return _failed(report, applied)
 
 
+def _verified(report: Report) -> str:
+    if not report.exit_code:
+        return f"{report.environment} is what its ledger and the files say"
+    errors = [finding for finding in report.findings if finding.level is Level.ERROR]
+    return f"{report.environment} is not what its ledger and the files say: {counted(len(errors), 'difference')}"
+
+
 def _standing(report: Report) -> str:
     if report.plan is None:
         return f"{report.environment} was read, nothing was changed"
@@ -42,6 +51,8 @@ def _standing(report: Report) -> str:
 
 
 def _failed(report: Report, applied: int) -> str:
+    if report.dry_run and report.dry_run.failed:
+        return f"Failed in the dry run: nothing was changed in {report.environment}"
     half = [step.migration.version for step in report.steps if step.half_done]
     if not half:
         done = f", with {counted(applied)} applied" if applied else ": no migration was applied"

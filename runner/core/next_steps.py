@@ -1,6 +1,6 @@
 """What to do now: true to how the run ended, one sentence each."""
 
-from runner.core.model import Report, StepResult
+from runner.core.model import DryRun, DryRunMode, Report, StepResult
 from runner.core.retry import DEADLOCK, LOCK_TIMEOUT, SERIALIZATION
 from runner.core.sessions import PREPARED
 from runner.errors import Outcome
@@ -13,7 +13,7 @@ def next_steps(report: Report) -> list[str]:
     outcome, pending = report.outcome, report.pending
     done = [step.migration for step in report.steps if step.completed]
     failed = next((step for step in report.steps if not step.completed), None)
-    said = []
+    said = _after_trying(report.dry_run) if report.dry_run else []
     if failed:
         said.append(_what_remains(failed))
     if outcome is Outcome.CANCELLED and not report.steps:
@@ -35,6 +35,14 @@ def next_steps(report: Report) -> list[str]:
         how = "with `dry-run: false`" if report.context.manual else "without `dry-run`"
         said.append(f"Run again {how} to apply these migrations.")
     return said
+
+
+def _after_trying(dry_run: DryRun) -> list[str]:
+    if dry_run.failed is None:
+        return []
+    version = dry_run.failed.migration.version
+    where = "on the database, and rolled back" if dry_run.mode is DryRunMode.REHEARSE else "on a shadow"
+    return [f"Migration {version} was only tried, {where}: mend its file, and run again."]
 
 
 def _how_to_go_on(failed: StepResult) -> str:

@@ -3,22 +3,25 @@
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#environment-files
 """
 
+import errno
 import json
+import os
 import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from runner.core.model import Report
+from runner.core.model import PlanDocument, Report
 
+REPORT_FOLDER, PLAN_FILE = "db-migrate-report", "plan.json"
 LARGEST_SUMMARY = 1024 * 1024  # bytes a step; GitHub drops what is larger, whole
 CUT = b"\n\n_The rest was left out: a summary has at most 1 MiB._\n"
 ROOM_TO_CLOSE = 64  # bytes for the ends of a fence and a fold
 SMALLEST_CUT = 1024  # bytes; with less room than this nothing is worth showing
 
 
-def outputs_of(report: Report) -> dict[str, str]:
-    """The action's outputs."""
+def outputs_of(report: Report, *, plan: str = "") -> dict[str, str]:
+    """The action's outputs. `plan`: where the file of the plan is, for the steps that follow."""
     return {
         "outcome": report.outcome,
         "applied": json.dumps(report.applied),
@@ -26,6 +29,8 @@ def outputs_of(report: Report) -> dict[str, str]:
         "pending": json.dumps(report.pending),
         "pending-count": str(len(report.pending)),
         "current-version": report.current_version,
+        "plan-digest": report.plan_document.digest if report.plan_document else "",
+        "plan": plan,
     }
 
 
@@ -37,6 +42,24 @@ def write_outputs(path: Path, outputs: Mapping[str, str]) -> None:
         entries.append(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
     with path.open("a", encoding="utf-8") as file:
         file.write("".join(entries))
+
+
+def write_plan(workspace: Path, plan: PlanDocument) -> str:
+    """Write the plan into the workspace, as other folders of the container are not those of the steps that follow, and
+    return its path there. It belongs to whom the workspace belongs to: else the runner could not clean up.
+    """
+    folder = workspace / REPORT_FOLDER
+    if folder.is_symlink():  # which the checkout has, and which leads who knows where
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link")
+    folder.mkdir(exist_ok=True)
+    file = folder / PLAN_FILE
+    file.unlink(missing_ok=True)
+    file.write_text(plan.text, encoding="utf-8")
+    owner = workspace.stat()
+    for made in (folder, file):
+        if os.geteuid() == 0:
+            os.chown(made, owner.st_uid, owner.st_gid)
+    return f"{REPORT_FOLDER}/{PLAN_FILE}"
 
 
 def write_summary(path: Path, markdown: str) -> None:

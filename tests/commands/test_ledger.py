@@ -26,7 +26,7 @@ def columns(database: Database, table: str) -> set[str]:
 
 def test_answers_with_one_row_of_status(db_migrate: CommandLine, database: Database) -> None:
     db_migrate.write(_01_one=ONE, _02_two="SELECT 2;", _03_bad="SELECT 1 / 0;", _10_later="SELECT 10;")
-    db_migrate("--environment", "staging")
+    db_migrate("--environment", "staging", "--dry-run-mode", "preview")
     assert database.query(
         "SELECT total, completed, pending, running, failed, last_version, last_applied_at IS NOT NULL, environment "
         "FROM get_migration_status()"

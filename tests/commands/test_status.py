@@ -13,7 +13,7 @@ def test_shows_each_migration_and_its_state(db_migrate: CommandLine) -> None:
     db_migrate.write(
         _00_look="SELECT 0;", _01_one=ONE, _02_gone="SELECT 2;", _03_bad="SELECT 1 / 0;", _04_later="SELECT 4;"
     )
-    db_migrate("--environment", "staging")
+    db_migrate("--environment", "staging", "--dry-run-mode", "preview")
     (db_migrate.checkout / "migrations" / "02_gone.sql").unlink()
     db_migrate.write(_00_look="SELECT 0; -- changed", _01_one=ONE + "SELECT 1;")
     ran = db_migrate("status")

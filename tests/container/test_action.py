@@ -65,10 +65,11 @@ def test_applies_the_example_and_then_finds_nothing_to_do(action: Action) -> Non
     first = action(push("main"), environment="staging")
     assert first.succeeded, first.log
     assert json.loads(first.outputs["applied"]) == VERSIONS
-    assert {**first.outputs, "applied": ""} == {
+    assert {**first.outputs, "applied": "", "plan-digest": ""} == {
         "outcome": "applied", "applied": "", "applied-count": "7", "pending": "[]", "pending-count": "0",
-        "current-version": "07",
+        "current-version": "07", "plan-digest": "", "plan": "db-migrate-report/plan.json",
     }  # fmt: skip
+    assert len(first.outputs["plan-digest"]) == 64
     assert "7 migrations applied to staging" in first.summary
     assert action.database.query("SELECT count(*), min(status), max(status) FROM schema_migrations") == [
         ["7", "completed", "completed"]

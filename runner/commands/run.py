@@ -1,0 +1,38 @@
+"""What the stages of one run share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.commands.journal import Journal
+from runner.config import Config
+from runner.console import Console
+from runner.core.database_url import DatabaseUrl
+from runner.postgres.ledger import Ledger
+from runner.postgres.sending import Timeouts
+from runner.postgres.session import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The edges that the command line has opened, and what was asked for."""
+
+    config: Config
+    journal: Journal
+    console: Console
+    checkout: Path
+    url: DatabaseUrl = field(repr=False)  # of the target, a throw-away server's too
+    open_connection: Callable[[str], Connection]  # to the target; takes the part that it plays, for its name there
+    scrub: Callable[[str], str]
+
+    @property
+    def ledger(self) -> Ledger:
+        """The target's ledger, as this run writes it."""
+        config = self.config
+        return Ledger(schema=config.tracking_schema, context=self.journal.context, environment=config.environment)
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """Those of the files' statements."""
+        timing = self.config.timing
+        return Timeouts(lock=timing.lock_timeout, statement=timing.statement_timeout)

@@ -1,0 +1,58 @@
+"""`db-migrate verify`: is the database what its ledger, the files and the last run say? Reads only."""
+
+from runner.commands.drift import drift, left_schema
+from runner.commands.run import Run
+from runner.core.headline import counted
+from runner.core.model import LedgerRows, Target
+from runner.core.plan import changed_versions, compare, judged_changes
+from runner.errors import Drift, Finding, Level, Outcome
+from runner.gates.health import check_ledger
+from runner.postgres.ledger import survey
+from runner.postgres.session import Connection
+from runner.workspace import discover
+
+
+def verify(run: Run) -> Outcome:
+    """Raises Drift with everything that is not as it was left."""
+    config, journal = run.config, run.journal
+    files, warnings = discover(run.checkout, config.migrations_path, config.plan.version_order)
+    journal.findings += warnings
+    with run.open_connection("verify") as connection:
+        target, rows = _survey(run, connection)
+        problems = []
+        with journal.stage("files and ledger") as tell:
+            journal.plan = plan = compare(files, rows.applied, config.plan.version_order)
+            changed = changed_versions(files, rows.applied)
+            bodies = run.ledger.bodies(connection, changed) if changed else {}
+            changes = judged_changes(files, rows.applied, bodies)
+            journal.findings += [*plan.findings, *(change for change in changes if change.level is not Level.ERROR)]
+            problems += [change for change in changes if change.level is Level.ERROR]
+            tell(f"{counted(len(plan.applied))} applied, {len(problems)} changed since, {len(plan.pending)} pending")
+        with journal.stage("schema") as tell:
+            found = drift(run, connection, target)
+            problems += [found] if found else []
+            tell(_verdict(run, connection, target, found))
+    if problems:
+        raise Drift(*problems)
+    return Outcome.UP_TO_DATE
+
+
+def _survey(run: Run, connection: Connection) -> tuple[Target, LedgerRows]:
+    journal = run.journal
+    with journal.stage("connect") as tell:
+
+        def fit(target: Target) -> None:
+            check_ledger(target, run.config.tracking_schema)
+
+        journal.target, rows = survey(connection, run.ledger, fit=fit)
+        journal.environment = rows.environment or journal.environment
+        tell(f"{journal.target.server}, database {journal.target.database}, role {journal.target.role}")
+    return journal.target, rows
+
+
+def _verdict(run: Run, connection: Connection, target: Target, found: Finding | None) -> str:
+    if found:
+        return "not what the last run left"
+    if left_schema(run, connection, target) is None:
+        return "not known: no run has told yet what it left"
+    return "as the last run left it"
