@@ -28,7 +28,7 @@ from runner.postgres.signals import hear
 from runner.secrets import Scrubber
 
 PATIENCE = 3  # seconds that the server gets to roll back after a signal
-LAST_WORD = 1.5  # seconds after that to tell what is known; GitHub's runner kills after 10
+LAST_WORD = 2  # seconds after that to remove what was started, and to tell what is known; GitHub kills after 10
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 STYLES = {Outcome.APPLIED: "bold green", Outcome.UP_TO_DATE: "bold green", Outcome.DRY_RUN: "bold cyan"}
 

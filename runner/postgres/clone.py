@@ -14,7 +14,7 @@ from runner.errors import DatabaseUnusable, Finding
 from runner.postgres.original import Original
 from runner.postgres.programs import ProgramFailed, address_of
 from runner.postgres.scratch import Scratch
-from runner.postgres.session import Connection
+from runner.postgres.session import Connection, settle
 
 # What belongs to the server or to rights, and what some builds lack, is not what migrations are tried with.
 DUMP = (
@@ -42,13 +42,13 @@ def clone(
 
     Raises DatabaseUnusable with what to do.
     """
-    with scratch.connect("clone") as copy:
+    with scratch.connect("clone") as copy, _told("the copy of the target's schema cannot be made"):
         if not original.public:
-            with _told("the schema public of the copy cannot be dropped"):
-                copy.execute("DROP SCHEMA public")
+            copy.execute("DROP SCHEMA public")
         _copy_schema(connection, original, scratch, copy, lock_timeout)
         _copy_rows(connection, original, copy, ledger_schema)
-        return [*_refresh(original, copy), *_unplug(copy), *_set(original, copy)]
+        unplugged = [*_unplug(copy)]  # first of all: a view may read elsewhere when it is filled
+        return [*unplugged, *_refresh(original, copy), *_set(original, copy)]
 
 
 def _copy_schema(
@@ -118,7 +118,9 @@ def _not_restored(said: str, original: Original, scratch: Scratch) -> Finding:
 def _copy_rows(connection: Connection, original: Original, copy: Connection, ledger_schema: str) -> None:
     """The rows of the ledger: what is applied, is applied in the copy."""
     with _told("the rows of the ledger cannot be copied"), connection.transaction(), copy.transaction():
-        connection.execute("SET TRANSACTION READ ONLY; SET LOCAL row_security = off")
+        connection.execute("SET TRANSACTION READ ONLY")
+        settle(connection, local=True)
+        connection.execute("SET LOCAL row_security = off")  # a reader who is shown some of the rows only must know
         with suppress(psycopg.errors.InsufficientPrivilege), copy.transaction():
             copy.execute("SET LOCAL session_replication_role = replica")  # no trigger hears of them
         for name, columns in original.ledger.items():
@@ -148,8 +150,7 @@ def _unplug(copy: Connection) -> Iterator[str]:
         query = sql.SQL("DROP USER MAPPING FOR {} SERVER {}").format(
             sql.SQL("PUBLIC") if user is None else sql.Identifier(user), sql.Identifier(server)
         )
-        with _told("a copy that reaches other servers must not be used"):
-            copy.execute(query)
+        copy.execute(query)
         yield f"foreign tables of the server {server} lead nowhere: its user mapping for {user or 'PUBLIC'} is left out"
 
 

@@ -2,9 +2,7 @@
 
 import io
 import secrets
-import ssl
 import struct
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -75,6 +73,8 @@ class SiblingPrograms:
 
     def _put(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Put files there that only root can read."""
+        import tarfile
+
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w") as archive:
             for name, content in files.items():
@@ -126,6 +126,8 @@ def _certificates(address: Address) -> dict[str, Path]:
     folder = home() / ".postgresql"
     found = {name: Path(address.plain.get(name) or folder / default) for name, default in CERTIFICATES.items()}
     if address.plain.get("sslrootcert") == SYSTEM:
+        import ssl
+
         bundle = ssl.get_default_verify_paths().cafile
         there = next((each for each in (bundle, *BUNDLES) if each and Path(each).is_file()), None)
         if there:

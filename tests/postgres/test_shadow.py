@@ -1,5 +1,6 @@
 """The copy of a target's schema: it is the same, the target stays as it is, and nothing of the copy stays."""
 
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
@@ -202,6 +203,31 @@ def test_a_session_of_the_copy_begins_with_the_settings_of_the_target(database: 
             connection.execute(reset.encode())
             connection.execute(b"ALTER ROLE ALL RESET ALL; ALTER ROLE nobody RESET ALL; DROP ROLE setter")
         database.query("DROP DATABASE resetting")
+
+
+def test_what_the_server_itself_sets_of_times_is_that_of_the_copy(database: Database) -> None:
+    """In UTC a timestamp becomes one with a time zone without a rewrite; elsewhere it does not."""
+    with database.connect() as connection:
+        connection.execute("ALTER SYSTEM SET timezone = 'Asia/Tokyo'")
+        connection.execute("SELECT pg_reload_conf()")
+    try:
+        until(lambda: database.value("SHOW timezone") == "Asia/Tokyo")
+        with shadow(database.url) as copy:
+            assert ask(copy, "SHOW timezone") == [("Asia/Tokyo",)]
+    finally:
+        with database.connect() as connection:
+            connection.execute("ALTER SYSTEM RESET timezone")
+            connection.execute("SELECT pg_reload_conf()")
+        until(lambda: database.value("SHOW timezone") != "Asia/Tokyo")
+
+
+def until(true: Callable[[], bool]) -> None:
+    """A server reads its configuration again a moment later."""
+    for _ in range(100):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came true")
 
 
 def test_on_a_server_of_the_users_the_schema_of_the_role_is_the_first_to_be_looked_in(

@@ -9,6 +9,12 @@ WITH own AS (
     WHERE s.setdatabase IN (0, own.oid) AND s.setrole IN (0, own.role)
     -- https://www.postgresql.org/docs/current/sql-alterrole.html: the role's in this database, the role's, this database's
     ORDER BY 1, s.setdatabase <> 0 AND s.setrole <> 0 DESC, s.setrole <> 0 DESC, s.setdatabase <> 0 DESC
+), settings AS (
+    SELECT name, value FROM setting
+    UNION ALL  -- the server's, where they change what a statement means: a rewrite of timestamps, a date's reading
+    SELECT name, reset_val FROM pg_settings
+    WHERE name IN ('TimeZone', 'DateStyle', 'IntervalStyle', 'default_text_search_config')
+      AND lower(name) NOT IN (SELECT lower(name) FROM setting)
 ), kept AS (
     SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum) AS columns
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
@@ -30,7 +36,7 @@ SELECT current_setting('server_version_num')::int AS number,
        (SELECT reset_val FROM pg_settings WHERE name = 'search_path') AS search_path,
        ARRAY(SELECT extname::text FROM pg_extension ORDER BY 1) AS extensions,
        ARRAY(SELECT rolname::text FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1) AS roles,
-       (SELECT coalesce(json_object_agg(name, value), '{}') FROM setting) AS settings,
+       (SELECT coalesce(json_object_agg(name, value), '{}') FROM settings) AS settings,
        (SELECT coalesce(json_object_agg(relname, columns), '{}') FROM kept) AS ledger,
        ARRAY(SELECT DISTINCT split_part(option, '=', 1) FROM pg_attribute, unnest(attoptions) AS option
              WHERE attrelid >= 16384) AS column_options,
