@@ -26,6 +26,8 @@ def test_tells_what_was_applied_and_what_is_left() -> None:
         "pending": '["02", "03"]',
         "pending-count": "2",
         "current-version": "01",
+        "plan-digest": "",
+        "plan": "",
     }
 
 
@@ -139,3 +141,22 @@ def test_a_cut_inside_of_a_fold_ends_the_fold(tmp_path: Path) -> None:
     path = tmp_path / "summary"
     write_summary(path, "<details><summary>x</summary>\n\n" + "| a |\n" * (LARGEST_SUMMARY // 6) + "\n</details>\n")
     assert path.read_text().endswith("</details>\n" + NOTE)
+
+
+def test_the_file_of_the_plan_is_that_of_its_digest(tmp_path: Path) -> None:
+    plan = PlanDocument(content={"format": 1, "files": [], "environment": "größe"})
+    for _ in range(2):  # a later step of the job writes it again
+        assert write_plan(tmp_path, plan) == "db-migrate-report/plan.json"
+    written = (tmp_path / "db-migrate-report/plan.json").read_bytes()
+    assert hashlib.sha256(written).hexdigest() == plan.digest
+    outputs = outputs_of(a_report(plan_document=plan), plan="db-migrate-report/plan.json")
+    assert (outputs["plan-digest"], outputs["plan"]) == (plan.digest, "db-migrate-report/plan.json")
+
+
+def test_a_link_in_the_place_of_the_plan_is_replaced_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "db-migrate-report").mkdir()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    (tmp_path / "db-migrate-report/plan.json").symlink_to(elsewhere)
+    write_plan(tmp_path, PlanDocument(content={}))
+    assert elsewhere.read_text() == "mine"
