@@ -12,11 +12,23 @@ from runner.postgres.execution import Execution
 from runner.postgres.ledger import LeftSchema
 from runner.postgres.session import Connection, usable
 
+UNREAD = "the schema could not be read, so that this run cannot tell how it changes it"
 SHOWN = 5  # differences in a message
 HINT = "put it into a migration, or take it back; what the next run leaves counts from then on"
 
 
-def keep_schema(run: Run, execution: Execution, before: Schema) -> None:
+def schema_before(run: Run, worker: Connection) -> Schema | None:
+    """The schema that a run finds; None, with a warning, where it cannot be read: nobody waits for that."""
+    try:
+        return catalog_snapshot(worker, ledger_schema=run.config.tracking_schema)
+    except DatabaseUnusable as error:
+        if worker.closed:
+            raise
+        run.journal.findings.append(Finding(f"{UNREAD}: {error}", level=Level.WARNING))
+        return None
+
+
+def keep_schema(run: Run, execution: Execution, before: Schema | None) -> None:
     """Tell what the run has changed, and keep what it leaves in the ledger. What prevents that is a warning."""
     try:
         with ExitStack() as stack:
@@ -24,7 +36,7 @@ def keep_schema(run: Run, execution: Execution, before: Schema) -> None:
             if worker.closed:  # lost behind the last COMMIT
                 worker = stack.enter_context(execution.reconnect())
             after = catalog_snapshot(worker, ledger_schema=run.config.tracking_schema)
-            run.journal.schema = schema_difference(before, after)
+            run.journal.schema = schema_difference(before, after) if before else None
             with usable(worker):
                 run.ledger.keep_schema(worker, after)
     except DatabaseUnusable as error:
@@ -33,7 +45,9 @@ def keep_schema(run: Run, execution: Execution, before: Schema) -> None:
 
 
 def drift(run: Run, worker: Connection, target: Target) -> Finding | None:
-    """What others have changed since the last run; None when nothing, or when that run did not tell what it left."""
+    """What others have changed since the last run; None when nothing, or when that run did not tell what it left.
+    Raises DatabaseUnusable.
+    """
     left = left_schema(run, worker, target)
     if left is None:
         return None
@@ -51,4 +65,8 @@ def drift(run: Run, worker: Connection, target: Target) -> Finding | None:
 
 def left_schema(run: Run, worker: Connection, target: Target) -> LeftSchema | None:
     """What the last run left, if it is known."""
-    return run.ledger.left_schema(worker) if target.ledger is LedgerState.CURRENT else None
+    if target.ledger is not LedgerState.CURRENT:
+        return None
+    left = run.ledger.left_schema(worker)
+    # Another major version writes the same schema in other words.
+    return left if left and left.major == target.server_version // 10000 else None

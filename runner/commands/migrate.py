@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from runner.commands.drift import drift, keep_schema
+from runner.commands.drift import drift, keep_schema, schema_before
 from runner.commands.dry_run import dry_run
 from runner.commands.run import Run
 from runner.commands.stages import approved, linted, parsed, passing
@@ -31,10 +31,9 @@ from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
 from runner.gates.health import check_target
 from runner.gates.release import check_release
-from runner.postgres.catalog_snapshot import catalog_snapshot
 from runner.postgres.execute import apply
 from runner.postgres.execution import Execution
-from runner.postgres.identity import system_identifier
+from runner.postgres.identity import identity_of
 from runner.postgres.ledger import survey
 from runner.postgres.opening import opening
 from runner.postgres.orphans import end_dead_workers
@@ -92,7 +91,7 @@ def _under_mutex(
         return _nothing_to_do(run, fresh)
     if not fresh.same_as(plan):
         raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
-    before = catalog_snapshot(worker, ledger_schema=run.config.tracking_schema)
+    before = schema_before(run, worker)
     with _watch(run, again, mutex) as watch:
         execution = _execution(run, worker, again, mutex, watch, rows)
         try:
@@ -164,8 +163,18 @@ def _approve(run: Run, worker: Connection, target: Target, plan: Plan) -> None:
     if not run.config.dry_run:
         _ask_for_confirmation(run)
     _ask_for_approval(run, worker, target, plan, verdict)
-    if changed := drift(run, worker, target):
-        journal.findings.append(replace(changed, level=Level.WARNING))
+    _warn_of_drift(run, worker, target)
+
+
+def _warn_of_drift(run: Run, worker: Connection, target: Target) -> None:
+    try:
+        changed = drift(run, worker, target)
+    except DatabaseUnusable as error:  # as while somebody holds a view locked: no reason to stop the run
+        if worker.closed:
+            raise
+        changed = Finding(f"whether others have changed the schema could not be read: {error}")
+    if changed:
+        run.journal.findings.append(replace(changed, level=Level.WARNING))
 
 
 def _ask_for_approval(run: Run, worker: Connection, target: Target, plan: Plan, lint: Verdict) -> None:
@@ -176,7 +185,7 @@ def _ask_for_approval(run: Run, worker: Connection, target: Target, plan: Plan, 
             plan,
             journal.migrations,
             target=target,
-            system=system_identifier(worker),
+            identity=identity_of(worker),
             environment=config.environment,
             settings=config.settings,
             lint=lint,

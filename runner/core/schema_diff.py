@@ -1,68 +1,78 @@
 """What is different between two schemas: as a value, in a few words, and line by line."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from difflib import unified_diff
 
-from runner.core.schema import RANK, Schema, SchemaObject
+from runner.core.difference import AROUND, LARGEST_COMPARED, WIDEST, common
+from runner.core.schema import Schema, SchemaObject
 
-AROUND = 2  # unchanged lines that are shown beside changed ones
 MOST_SHORT = 50  # lines
 MOST_UNIFIED = 400  # lines
-WIDEST = 300  # characters of a line
+MOST_OF_A_TABLE = 10  # changes that are told in the line of one table
+LONGEST_DEFINITION = 100  # characters
+SIGNS = "+-~"  # in this order
 TABLES = frozenset({"table", "foreign table"})
-OF_A_LINE = frozenset({"column", "constraint"})  # told together in the line of their table
-ABOUT = frozenset({"grant", "revoke", "default privileges", "comment"})
-COUNTED = (("column", "column", "columns"), ("index", "index", "indexes"), ("trigger", "trigger", "triggers"),
-           ("policy", "policy", "policies"))  # fmt: skip
+OF_A_LINE = frozenset({"column", "constraint"})  # told in the line of their table
+COUNTED = {"column": "columns", "index": "indexes", "trigger": "triggers", "policy": "policies"}
+TYPE = re.compile(r"(.*?)((?: (?:COLLATE|STORAGE|COMPRESSION|NOT NULL|GENERATED|DEFAULT)\b.*)?)", re.DOTALL)
+AS_THE_SERVER_WRITES = frozenset({"index", "statistics", "trigger", "rule", "function", "procedure"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaDifference:
     """What is there now, what is no longer, and what is there in another form."""
 
-    before: Schema
-    after: Schema
+    before: Schema = field(repr=False)
+    after: Schema = field(repr=False)
     added: tuple[SchemaObject, ...]
     removed: tuple[SchemaObject, ...]
     changed: tuple[tuple[SchemaObject, SchemaObject], ...]  # as it was, and as it is
-    reordered: tuple[str, ...]  # tables whose columns stand in another order, and are the same
+    reordered: tuple[str, ...]  # tables of which the columns that stayed stand in another order
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed or self.reordered)
 
     def short(self, most: int = MOST_SHORT) -> tuple[str, ...]:
         """A line for each thing that a person would name: `+ table public.invoices (7 columns)`."""
-        lines = list(_short(self))
-        return (*lines[:most], f"… and {len(lines) - most} more") if len(lines) > most else tuple(lines)
+        lines = sorted(_short(self), key=_sign)
+        more = [f"… and {len(lines) - most} more"] if len(lines) > most else []
+        return (*(_cut(_one_line(line), WIDEST) for line in lines[:most]), *more)
 
-    def unified(self, most: int = MOST_UNIFIED) -> str:
+    def unified(self, most_lines: int = MOST_UNIFIED) -> str:
         """A diff of the definitions, each object, or table with all that belongs to it, under its name."""
-        lines = [line[:WIDEST] for line in _unified(self)]
-        more = [f"… and {len(lines) - most} more lines"] if len(lines) > most else []
-        return "\n".join([*lines[:most], *more])
+        lines = list(_unified(self))
+        more = [f"… and {len(lines) - most_lines} more lines"] if len(lines) > most_lines else []
+        return "\n".join([*(_cut(line, WIDEST) for line in lines[:most_lines]), *more])
 
 
 def schema_difference(before: Schema, after: Schema) -> SchemaDifference:
-    """What became of the one."""
-    old, new = ({each.key: each for each in schema.objects} for schema in (before, after))
+    """What has become of the one in the other."""
+    gone, come = _only_in(before, after), _only_in(after, before)
     return SchemaDifference(
         before=before,
         after=after,
-        added=tuple(each for key, each in new.items() if key not in old),
-        removed=tuple(each for key, each in old.items() if key not in new),
-        changed=tuple((old[key], each) for key, each in new.items() if key in old and old[key] != each),
+        added=tuple(each for key, each in come.items() if key not in gone),
+        removed=tuple(each for key, each in gone.items() if key not in come),
+        changed=tuple((gone[key], each) for key, each in come.items() if key in gone),
         reordered=tuple(_reordered(before, after)),
     )
+
+
+def _only_in(schema: Schema, other: Schema) -> dict[tuple[str, str, str], SchemaObject]:
+    there = set(other.objects)
+    return {each.key: each for each in schema.objects if each not in there}
 
 
 def _reordered(before: Schema, after: Schema) -> Iterator[str]:
     old, new = _columns(before), _columns(after)
     for table, columns in new.items():
-        stayed = [name for name in columns if name in old.get(table, ())]
-        if stayed != [name for name in old.get(table, ()) if name in columns]:
-            yield table
+        if columns != (former := old.get(table, [])):
+            stayed = set(columns) & set(former)
+            if [name for name in columns if name in stayed] != [name for name in former if name in stayed]:
+                yield table
 
 
 def _columns(schema: Schema) -> dict[str, list[str]]:
@@ -73,139 +83,210 @@ def _columns(schema: Schema) -> dict[str, list[str]]:
     return found
 
 
+def _sign(line: str) -> int:
+    return SIGNS.index(line[0])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 # In a few words
 
 
 def _short(difference: SchemaDifference) -> Iterator[str]:
-    wholes = [
-        (sign, each, _size(each, objects))
-        for sign, objects in (("+", difference.added), ("-", difference.removed))
-        for each in _wholes(objects)
-    ]
-    # What is said about an object, and who may use it, is told last.
-    yield from (f"{sign} {_named(each)}{size}" for sign, each, size in wholes if each.kind not in ABOUT)
-    yield from (f"~ table {table}: {', '.join(said)}" for table, said in _inside_of_tables(difference).items())
+    come, gone = _wholes(difference.added), _wholes(difference.removed)
+    yield from _told("+", difference.added, come, difference.after)
+    yield from _told("-", difference.removed, gone, difference.before)
     for old, new in difference.changed:
-        if new.kind not in OF_A_LINE | TABLES:
+        if new.kind not in TABLES | OF_A_LINE and new.table not in come and new.text != old.text:
             yield from _changed(old, new)
-    yield from (f"{sign} {_named(each)}" for sign, each, _ in wholes if each.kind in ABOUT)
+    for table, parts in _inside_tables(difference, come | gone).items():
+        yield f"~ table {table}: {_listed(sorted(parts, key=_sign))}"
 
 
-def _inside_of_tables(difference: SchemaDifference) -> Mapping[str, list[str]]:
-    """What became of columns, constraints and options of tables that stay."""
-    said: dict[str, list[str]] = defaultdict(list)
-    for sign, objects in (("+", difference.added), ("-", difference.removed)):
-        whole = _tables(objects)
-        for each in objects:
-            if each.kind in OF_A_LINE and each.table not in whole:
-                said[each.table].append(f"{sign} {_named(each)}")
-    for old, new in difference.changed:
-        if new.kind in OF_A_LINE:
-            said[new.table].append(f"~ {new.kind} {new.name}: {old.text} → {new.text}")
-        elif new.kind in TABLES:
-            said[new.name].append(f"~ {_options(old)} → {_options(new)}")
-    for table in difference.reordered:
-        said[table].append("~ columns in another order")
-    return said
+def _wholes(objects: Iterable[SchemaObject]) -> set[str]:
+    """Of what came or went as a whole."""
+    return {each.whole for each in objects if not each.table}
 
 
-def _wholes(objects: Sequence[SchemaObject]) -> list[SchemaObject]:
-    """What is named by itself, not with its table; tables first."""
-    whole = _tables(objects)
-    told = (each for each in objects if each.kind not in OF_A_LINE and each.table not in whole)
-    return sorted(told, key=lambda each: (each.kind not in TABLES, RANK[each.kind]))
+def _told(sign: str, objects: Sequence[SchemaObject], wholes: set[str], schema: Schema) -> Iterator[str]:
+    """What is named by itself: not what is a part of what is named, nor what stands in the line of its table."""
+    parts: dict[str, list[str]] = defaultdict(list)
+    for each in schema.objects:
+        if each.table in wholes:
+            parts[each.table].append(each.kind)
+    for each in objects:
+        if each.kind in TABLES:
+            yield f"{sign} {each.kind} {each.name} ({_size(parts[each.name])})"
+        elif each.table not in wholes and each.kind not in OF_A_LINE:
+            yield f"{sign} {_named(each)}"
 
 
-def _tables(objects: Sequence[SchemaObject]) -> set[str]:
-    return {each.name for each in objects if each.kind in TABLES}
-
-
-def _size(each: SchemaObject, objects: Sequence[SchemaObject]) -> str:
-    if each.kind not in TABLES:
-        return ""
-    kinds = [other.kind for other in objects if other.table == each.name]
-    counts = [
-        f"{kinds.count(kind)} {one if kinds.count(kind) == 1 else many}" for kind, one, many in COUNTED if kind in kinds
-    ]
-    return f" ({', '.join(counts or ['no columns'])})"
+def _size(kinds: Sequence[str]) -> str:
+    counts = {kind: kinds.count(kind) for kind in COUNTED}
+    counted = [f"{count} {kind if count == 1 else COUNTED[kind]}" for kind, count in counts.items() if count]
+    return ", ".join(counted or ["no columns"])
 
 
 def _named(each: SchemaObject) -> str:
     match each.kind:
-        case "column":
-            return f"column {each.name} {each.text}"
-        case "constraint":
-            return f"constraint {each.name} {each.text}"
         case "index":
-            return f"index {each.name} on {each.text.partition(' ON ')[2]}"
-        case "trigger" | "policy" | "rule":
+            unique = "unique " if each.text.startswith("CREATE UNIQUE ") else ""
+            return f"{unique}index {each.name} on {each.table} {_cut(_indexed(each), LONGEST_DEFINITION)}"
+        case "trigger" | "rule" | "policy" | "statistics":
             return f"{each.kind} {each.name} on {each.table}"
         case "grant" | "revoke":
-            return f"{each.kind} {each.text} {each.name}"
+            return f"{each.kind} {', '.join(_lines(each.text))} {each.name}"
         case "extension":
             return f"extension {each.name} {each.text}"
         case kind:
             return f"{kind} {each.name}"
 
 
+def _indexed(index: SchemaObject) -> str:
+    """`(email)`; of another than a B-tree `USING gin (words)`."""
+    found = re.search(rf" ON (?:ONLY )?{re.escape(index.table)} (?:USING btree )?(.*)", index.text, re.DOTALL)
+    return found[1] if found else ""
+
+
 def _changed(old: SchemaObject, new: SchemaObject) -> Iterator[str]:
-    if new.kind == "enum":
-        before, after = old.text.split("\n"), new.text.split("\n")
-        yield from (f"+ value {value} of enum {new.name}" for value in after if value not in before)
-        yield from (f"- value {value} of enum {new.name}" for value in before if value not in after)
-    elif new.kind in {"grant", "revoke"}:
-        yield f"~ {new.kind} {new.name}: {old.text} → {new.text}"
-    elif new.kind == "extension":
-        yield f"~ extension {new.name}: {old.text} → {new.text}"
-    else:
-        yield f"~ {_named(new)}"
+    match new.kind:
+        case "grant" | "revoke":
+            for sign, lines in _signed(old, new):
+                yield f"{sign} {new.kind} {', '.join(lines)} {new.name}"
+        case "enum" if set(_lines(old.text)) != set(_lines(new.text)):
+            for sign, lines in _signed(old, new):
+                yield from (f"{sign} value {line} of enum {new.name}" for line in lines)
+        case "composite type":
+            yield f"~ {new.kind} {new.name}: {_listed(_line_by_line(old, new) or ['attributes in another order'])}"
+        case "extension":
+            yield f"~ extension {new.name}: {old.text} → {new.text}"
+        case _:
+            yield f"~ {_named(new)}"
 
 
-def _options(table: SchemaObject) -> str:
-    return " ".join(table.text.split("\n")) or "no options"
+def _signed(old: SchemaObject, new: SchemaObject) -> Iterator[tuple[str, list[str]]]:
+    """The lines that came, and those that went, unless there are none."""
+    before, after = _lines(old.text), _lines(new.text)
+    signed = {"+": [line for line in after if line not in before], "-": [line for line in before if line not in after]}
+    return ((sign, lines) for sign, lines in signed.items() if lines)
+
+
+def _line_by_line(old: SchemaObject, new: SchemaObject) -> list[str]:
+    return [f"{sign} {_cut(line, LONGEST_DEFINITION)}" for sign, lines in _signed(old, new) for line in lines]
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n") if text else []
+
+
+def _inside_tables(difference: SchemaDifference, wholes: set[str]) -> dict[str, list[str]]:
+    """What is different inside of tables that stayed."""
+    parts: dict[str, list[str]] = defaultdict(list)
+    for each in difference.added:
+        if each.kind in OF_A_LINE and each.table not in wholes:
+            parts[each.table].append(f"+ {each.kind} {each.name} {_cut(each.text, LONGEST_DEFINITION)}")
+    for each in difference.removed:
+        if each.kind in OF_A_LINE and each.table not in wholes:
+            parts[each.table].append(f"- {each.kind} {each.name}")
+    for old, new in difference.changed:
+        if new.kind in OF_A_LINE:
+            parts[new.table].append(f"~ {new.kind} {new.name}: {_from_to(old.text, new.text)}")
+        elif new.kind in TABLES:
+            parts[new.name] += _line_by_line(old, new)
+    for table in difference.reordered:
+        parts[table].append("~ columns in another order")
+    return parts
+
+
+def _from_to(old: str, new: str) -> str:
+    """`integer → bigint`, without what follows the type when that stays."""
+    before, after = TYPE.fullmatch(old), TYPE.fullmatch(new)
+    if before and after and before[2] == after[2]:
+        old, new = before[1], after[1]
+    return f"{_cut(old, LONGEST_DEFINITION)} → {_cut(new, LONGEST_DEFINITION)}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    more = [f"… and {len(parts) - MOST_OF_A_TABLE} more"] if len(parts) > MOST_OF_A_TABLE else []
+    return ", ".join([*parts[:MOST_OF_A_TABLE], *more])
 
 
 # Line by line
 
 
 def _unified(difference: SchemaDifference) -> Iterator[str]:
-    touched = {_group(each) for each in (*difference.added, *difference.removed)}
-    touched |= {_group(new) for _, new in difference.changed} | set(difference.reordered)
-    before, after = (_grouped(schema, touched) for schema in (difference.before, difference.after))
-    for name in dict.fromkeys((*after, *before)):
-        lines = list(unified_diff(before.get(name, []), after.get(name, []), n=AROUND, lineterm=""))
-        if lines:
-            yield f"@@ {name} @@"
-            yield from (line if not line.startswith("@@") else "…" for line in lines[3:])
+    touched = {each.whole for each in (*difference.added, *difference.removed)} | set(difference.reordered)
+    touched |= {each.whole for pair in difference.changed for each in pair}
+    before, after = (_gathered(schema, touched) for schema in (difference.before, difference.after))
+    for whole in sorted(touched):
+        old, new = before.get(whole, []), after.get(whole, [])
+        yield f"@@ {_one_line(whole)} @@"
+        yield from _compared(list(_text(old)), list(_text(new)))
 
 
-def _group(each: SchemaObject) -> str:
-    return each.table or each.name
-
-
-def _grouped(schema: Schema, names: set[str]) -> Mapping[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
+def _gathered(schema: Schema, wholes: set[str]) -> dict[str, list[SchemaObject]]:
+    found: dict[str, list[SchemaObject]] = defaultdict(list)
     for each in schema.objects:
-        if _group(each) in names:
-            found[_group(each)] += _lines(each)
+        if each.whole in wholes:
+            found[each.whole].append(each)
     return found
 
 
-def _lines(each: SchemaObject) -> list[str]:
+def _compared(old: list[str], new: list[str]) -> Iterator[str]:
+    """Without the lines that both have at the ends, so that one change in a long function is found at once."""
+    skipped = max(common(new, old) - AROUND, 0)
+    behind = max(common(new[skipped:][::-1], old[skipped:][::-1]) - AROUND, 0)
+    old, new = old[skipped : len(old) - behind], new[skipped : len(new) - behind]
+    if not old or not new:
+        yield from (f"+{line}" for line in new)
+        yield from (f"-{line}" for line in old)
+    elif max(len(old), len(new)) > LARGEST_COMPARED:
+        yield f" {len(old)} lines before, {len(new)} lines now: too much to compare"
+    else:
+        hunks = list(unified_diff(old, new, n=AROUND, lineterm=""))[3:]
+        yield from (" …" if line.startswith("@@") else line for line in hunks)
+
+
+def _text(objects: Sequence[SchemaObject]) -> Iterator[str]:
+    """What is shown together, like SQL, line by line; every line of a table with its comma, so that a line more is one
+    line of difference.
+    """
+    for each in objects:
+        if each.kind in TABLES:
+            inside = [part for part in objects if part.kind in OF_A_LINE]
+            yield from _lines_of(f"{each.kind} {each.name} (")
+            for part in inside:
+                constraint = "CONSTRAINT " if part.kind == "constraint" else ""
+                yield from _lines_of(f"    {constraint}{part.name} {part.text},")
+            yield from _lines_of(f") {each.text}")
+        elif each.kind not in OF_A_LINE:
+            yield from _lines_of(_statement(each))
+
+
+def _lines_of(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def _statement(each: SchemaObject) -> str:
+    inside = "\n    ".join(_lines(each.text))
     match each.kind:
-        case "column":
-            return [f"  {each.name} {each.text}"]
-        case "constraint":
-            return [f"  CONSTRAINT {each.name} {each.text}"]
-        case "grant" | "revoke":
-            return [f"{each.kind} {each.text} {each.name}"]
-        case "comment":
-            return [f"comment {each.name} is {each.text}"]
+        case kind if kind in AS_THE_SERVER_WRITES:
+            return each.text
         case "enum" | "composite type":
-            return [f"{each.kind} {each.name}", *(f"  {line}" for line in each.text.split("\n"))]
-        case "table" | "foreign table" | "extension" | "schema" | "sequence" | "domain":
-            first, *rest = each.text.split("\n")
-            return [f"{each.kind} {each.name} {first}".rstrip(), *(f"  {line}" for line in rest)]
+            return f"{each.kind} {each.name} (\n    {inside}\n)"
+        case "view" | "materialized view":
+            return f"{each.kind} {each.name} AS\n{each.text}"
+        case "policy":
+            return f"policy {each.name} on {each.table} {each.text}"
+        case "grant" | "revoke":
+            return f"{each.kind} {', '.join(_lines(each.text))} {each.name}"
+        case "comment":
+            return f"comment {each.name} is {each.text}"
         case kind:
-            head = [] if kind in {"index", "trigger", "rule", "function", "procedure"} else [f"{kind} {each.name}"]
-            return [*head, *each.text.split("\n")]
+            return f"{kind} {each.name} {inside}"

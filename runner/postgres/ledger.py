@@ -77,7 +77,8 @@ END_RUN: LiteralString = """
     UPDATE {schema}.migration_runs
     SET finished_at = clock_timestamp(), wal_end = {wal_position}, outcome = %s WHERE run_id = %s"""
 LEFT: LiteralString = """
-    SELECT run_id::text, coalesce(finished_at, started_at) AS finished_at, schema_fingerprint AS fingerprint
+    SELECT run_id::text, coalesce(finished_at, started_at) AS finished_at, schema_fingerprint AS fingerprint,
+           split_part(server_version, '.', 1)
     FROM {schema}.migration_runs ORDER BY started_at DESC, run_id LIMIT 1"""
 KEPT: LiteralString = "SELECT schema_snapshot FROM {schema}.migration_runs WHERE run_id = %s"
 KEEP: LiteralString = """
@@ -203,6 +204,7 @@ class LeftSchema:
     run_id: str
     finished_at: datetime
     fingerprint: str
+    major: int  # version of the server then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,9 +265,10 @@ class Ledger:
                     cursor = connection.execute(self._sql(LEFT))
                 row = cursor.fetchone()
             except errors.InsufficientPrivilege:
-                connection.rollback()
                 return None
-        return LeftSchema(run_id=row[0], finished_at=row[1], fingerprint=row[2]) if row and row[2] else None
+        if not (row and row[2] and str(row[3]).isdecimal()):
+            return None
+        return LeftSchema(run_id=row[0], finished_at=row[1], fingerprint=row[2], major=int(row[3]))
 
     def kept_schema(self, connection: Connection, run_id: str) -> Schema | None:
         """The schema that a run left, as far as the ledger kept it: that of the last run, unless it is very large."""

@@ -212,14 +212,17 @@ def reading(connection: Connection) -> Iterator[None]:
     """A read-only transaction, which the server enforces, whose statements are sent without waiting; the answers are
     there behind the block. No policy may hide rows: a reader without all of them is told.
     """
-    with together(connection):  # psycopg's transaction() would wait for its BEGIN and COMMIT
-        if connection.info.transaction_status == TransactionStatus.INERROR:
-            connection.execute("ROLLBACK")
-        connection.execute("BEGIN READ ONLY")
-        settle(connection, local=True)
-        connection.execute("SET LOCAL row_security = off")
-        yield
-        connection.execute("COMMIT")
+    try:
+        with together(connection):  # psycopg's transaction() would wait for its BEGIN and COMMIT
+            connection.execute("BEGIN READ ONLY")
+            settle(connection, local=True)
+            connection.execute("SET LOCAL row_security = off")
+            yield
+            connection.execute("COMMIT")
+    except psycopg.Error:
+        if not connection.closed:
+            connection.rollback()
+        raise
 
 
 @contextmanager
