@@ -36,7 +36,7 @@ DRY_RUN_MODES = {"staging": DryRunMode.REHEARSE, PRODUCTION: DryRunMode.SHADOW} 
 # What changes what runs, or how: a plan is approved together with it.
 OF_THE_PLAN = (
     "tracking-schema", "transaction", "own-transactions", "version-order", "out-of-order", "lock-timeout",
-    "lock-retries", "statement-timeout", "max-blocked-sessions", "max-blocked-time",
+    "lock-retries", "statement-timeout", "max-blocked-sessions", "max-blocked-time", "dry-run-mode", "shadow-database",
 )  # fmt: skip
 SEPARATED = re.compile(r"[\s,]+")
 TRUE, FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
@@ -62,9 +62,11 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovedPlan:
-    """What `approved-plan` names: a digest, the file of a plan, or both."""
+    """What `approved-plan` names: the digest, and the file of the plan for telling what moved. A file alone would be
+    approved by whoever can change it.
+    """
 
-    digest: str = ""
+    digest: str
     path: PurePosixPath | None = None
 
 
@@ -305,9 +307,10 @@ def _approved_plan(text: str) -> ApprovedPlan | None:
     words = text.split()
     digests = [word for word in words if DIGEST.fullmatch(word)]
     paths = [word for word in words if word not in digests]
-    if len(digests) > 1 or len(paths) > 1 or (paths and not paths[0].endswith(".json")):
-        raise Wrong("it is no plan digest", "give 64 hexadecimal digits, the path of a plan's file (.json), or both")
-    return ApprovedPlan(digest="".join(digests), path=PurePosixPath(paths[0]) if paths else None)
+    if len(digests) != 1 or len(paths) > 1 or (paths and not paths[0].endswith(".json")):
+        hint = "give 64 hexadecimal digits and, if you like, behind a blank the path of the plan's file (.json)"
+        raise Wrong("it is no plan digest", hint)
+    return ApprovedPlan(digest=digests[0], path=PurePosixPath(paths[0]) if paths else None)
 
 
 def _shadow(text: str) -> ShadowChoice:

@@ -44,8 +44,9 @@ INPUTS = (
     Input(name="dry-run-mode", help="How a plan is tried before it is applied: `preview` executes nothing, `rehearse` "
           "executes it on the target and rolls back, `shadow` executes it on a throw-away copy of the target's schema. "
           "Default: `rehearse` in staging, `shadow` in production, else `preview`."),
-    Input(name="approved-plan", default="none", never_empty=True, help="The `plan-digest` that was approved, the path "
-          "of the plan's file, or both with a blank between: another plan is refused. `none` asks for no approval."),
+    Input(name="approved-plan", default="none", never_empty=True, help="The `plan-digest` that was approved, and "
+          "behind a blank the path of the plan's file, if there is one: another plan is refused. `none` asks for no "
+          "approval."),
     Input(name="confirmation", help="Production is only migrated when this is exactly `MIGRATE-PRODUCTION`."),
     Input(name="review-delay", help="Time to read the plan and cancel before it runs, such as `30s` or `5m`. "
           "Default: `30s` in production, else none."),
@@ -100,7 +101,7 @@ def gather(flags: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, Gi
             (environ.get(known.variable, "") if known.variable else "", known.variable),
         )
         found = next((Given(text, source) for text, source in sources if text), None)
-        if found is None and known.never_empty and variable_of(known.name) in environ:
+        if found is None and known.never_empty and (known.name in flags or variable_of(known.name) in environ):
             found = Given("", known.name)
         if found:
             given[known.name] = found

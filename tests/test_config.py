@@ -202,7 +202,6 @@ DIGEST = "0123456789abcdef" * 4
     [
         ("none", None),
         (DIGEST, ApprovedPlan(digest=DIGEST)),
-        ("x/plan.json", ApprovedPlan(path=PurePosixPath("x/plan.json"))),
         (f" {DIGEST}  plan.json\n", ApprovedPlan(digest=DIGEST, path=PurePosixPath("plan.json"))),
     ],
 )

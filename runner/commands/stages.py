@@ -102,7 +102,7 @@ def approved(named: ApprovedPlan | None, checkout: Path) -> Approval | None:
         why = error.strerror if isinstance(error, OSError) else error
         hint = "give the file that the job which made the plan has written"
         raise InputError(Finding(f"approved-plan: {named.path} cannot be read: {why}", hint=hint)) from None
-    if named.digest and named.digest != plan.digest:
+    if named.digest != plan.digest:
         hint = "somebody has changed the file, or it is that of another run"
         raise Refused(Finding(f"approved-plan: {named.path} is not the plan {named.digest}", hint=hint))
     return Approval(digest=plan.digest, plan=plan)

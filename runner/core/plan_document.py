@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.core.checksum import checksum
-from runner.core.model import Migration, Plan, PlanDocument, SourceFile, Target, Verdict
+from runner.core.model import Identity, Migration, Plan, PlanDocument, SourceFile, Target, Verdict
 
 FORMAT = 1
 WORDS = {
     "target.database": "the database",
     "target.system": "the database server",
+    "target.search_path": "the schemas in which names are looked for",
     "target.head": "the version that the database is at",
     "target.applied": "the number of migrations that the database has",
     "environment": "the environment",
@@ -34,21 +35,20 @@ def plan_document(
     migrations: Sequence[Migration],
     *,
     target: Target,
-    system: str,
+    identity: Identity,
     environment: str,
     settings: Mapping[str, str],
     lint: Verdict,
 ) -> PlanDocument:
-    """`migrations`: those of the plan, parsed. `system`: the server's system identifier, empty where the role may not
-    read it. `settings`: the inputs that change what runs, by name.
-    """
+    """`migrations`: those of the plan, parsed. `settings`: the inputs that change what runs, by name."""
     return PlanDocument(
         content={
             "format": FORMAT,
             "environment": environment,
             "target": {
                 "database": target.database,
-                "system": system,
+                "system": identity.system,
+                "search_path": identity.search_path,
                 "head": plan.current_version,
                 "applied": len(plan.applied),
             },
@@ -79,11 +79,28 @@ def read_plan(text: str) -> PlanDocument:
     """A plan from its file, whose digest is that of the plan. Raises NoPlan."""
     try:
         content = json.loads(text)
-    except ValueError:
+        plan = PlanDocument(content=content)
+        shaped = _has_the_shape(content) and bool(plan.digest)
+    except (ValueError, RecursionError):  # a lone surrogate is of the former
         raise NoPlan("it is not JSON") from None
-    if not isinstance(content, dict) or not isinstance(content.get("files"), list) or "format" not in content:
+    if not shaped:
         raise NoPlan("it is JSON, but no plan")
-    return PlanDocument(content=content)
+    return plan
+
+
+def _has_the_shape(content: Any) -> bool:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return False
+    parts = all(isinstance(content.get(name), dict) for name in ("target", "settings", "lint"))
+    files = content.get("files")
+    return (
+        parts
+        and isinstance(files, list)
+        and all(
+            isinstance(file, dict) and isinstance(file.get("version"), str) and isinstance(file.get("path"), str)
+            for file in files
+        )
+    )
 
 
 def what_moved(approved: PlanDocument, now: PlanDocument) -> list[str]:

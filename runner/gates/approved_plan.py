@@ -22,9 +22,9 @@ class Approval:
 def check_approved_plan(approval: Approval | None, plan: PlanDocument) -> Verdict:
     """Whether the plan is the approved one; nothing was asked for without an approval."""
     if approval is None:
-        return Verdict(gate=GATE, passed=True, reason=f"none is asked for; this plan is {plan.digest[:12]}")
+        return Verdict(gate=GATE, passed=True, reason=f"none is asked for; this one is {plan.digest}")
     if approval.digest == plan.digest:
-        return Verdict(gate=GATE, passed=True, reason=f"{plan.digest[:12]} is the plan that was approved")
+        return Verdict(gate=GATE, passed=True, reason=f"{plan.digest} is the plan that was approved")
     moved = what_moved(approval.plan, plan) if approval.plan else []
     told = "; ".join(moved) or f"its digest is {plan.digest}, and {approval.digest} was approved"
     return Verdict(

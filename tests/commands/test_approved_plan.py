@@ -35,7 +35,7 @@ def output(ran: Ran, name: str) -> str:
 
 def test_the_approved_plan_runs_and_the_ledger_keeps_its_digest(planned: CommandLine, database: Database) -> None:
     digest = plan(planned)
-    for form in (f"{digest} approved.json", digest, "approved.json"):
+    for form in (f"{digest} approved.json", digest):
         assert planned("--dry-run", "--approved-plan", form).exit_code == 0
     ran = planned("--approved-plan", f"{digest} approved.json")
     assert ran.exit_code == 0, ran.log
@@ -116,7 +116,8 @@ def test_a_file_that_is_not_that_of_the_digest_is_refused(planned: CommandLine) 
     [
         ("nope", "it is no plan digest"),
         ("A" * 64, "it is no plan digest"),
-        ("absent.json", "absent.json cannot be read: No such file"),
+        ("approved.json", "it is no plan digest"),
+        (f"{'0' * 64} absent.json", "absent.json cannot be read: No such file"),
         (f"{'0' * 64} {'1' * 64}", "it is no plan digest"),
     ],
 )
@@ -131,6 +132,7 @@ def test_an_output_that_did_not_arrive_does_not_switch_the_gate_off(planned: Com
     ran = planned(**{"INPUT_APPROVED-PLAN": ""})
     assert ran.exit_code == 2
     assert "approved-plan: it is empty" in ran.log
+    assert planned("--approved-plan", "").exit_code == 2
     assert database.tables() == set()
     assert planned(**{"INPUT_APPROVED-PLAN": "none"}).exit_code == 0
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.core.model import PlanDocument, Verdict
+from runner.core.model import Identity, PlanDocument, Verdict
 from runner.core.plan_document import NoPlan, plan_document, read_plan, what_moved
 from tests.builders import a_migration, a_plan, a_target
 
@@ -16,7 +16,7 @@ def a_document(**others: Any) -> PlanDocument:
     plan = others.pop("plan", a_plan([8, 9], applied=("06", "07")))
     values: dict[str, Any] = {
         "target": a_target(),
-        "system": "7301",
+        "identity": Identity(system="7301", search_path="public"),
         "environment": "production",
         "settings": {"transaction": "migration", "lock-timeout": "5s"},
         "lint": Verdict(gate="lint", passed=True, reason="nothing found"),
@@ -41,7 +41,15 @@ def test_a_plan_read_from_its_file_is_the_same() -> None:
     assert what_moved(read_plan(document.text), document) == []
 
 
-@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"files": 3, "format": 1}', '{"files": []}'])
+SHAPE = '{"format": 1, "target": {}, "settings": {}, "lint": {}, "files": %s}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "[]", "{}", '{"files": 3, "format": 1}', '{"files": []}', "[" * 100_000, SHAPE % "3", SHAPE % "[1]",
+     SHAPE % "[{}]", SHAPE % '[{"version": 1, "path": "x"}]', SHAPE.replace("{}", "5") % "[]",
+     SHAPE % '[{"version": "\\ud800", "path": "x"}]'],
+)  # fmt: skip
 def test_another_file_is_no_plan(text: str) -> None:
     with pytest.raises(NoPlan):
         read_plan(text)
@@ -68,7 +76,11 @@ MOVED = [
     ({"migrations": [a_migration(9), a_migration(8)]}, "the files are in another order"),
     ({"plan": a_plan([8, 9], applied=("06",))}, "the version that the database is at is 06 and was 07"),
     ({"target": a_target(database="shop")}, "the database is shop and was app"),
-    ({"system": "7302"}, "the database server is 7302 and was 7301"),
+    ({"identity": Identity(system="7302", search_path="public")}, "the database server is 7302 and was 7301"),
+    (
+        {"identity": Identity(system="7301", search_path="evil, public")},
+        "the schemas in which names are looked for",
+    ),
     ({"environment": "staging"}, "the environment is staging and was production"),
     (
         {"settings": {"transaction": "release", "lock-timeout": "5s"}},

@@ -1,5 +1,6 @@
 """The files that GitHub's runner reads when the step has ended."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.core.model import PlanDocument
 from runner.errors import Outcome
-from runner.github.outputs import CUT, outputs_of, write_outputs, write_summary
+from runner.github.outputs import CUT, outputs_of, write_outputs, write_plan, write_summary
 from runner.render import page
 from tests.builders import STEADY, a_plan, a_report, a_step
 from tests.container.workflow_commands import parse_command_file
