@@ -10,7 +10,7 @@ from runner.core.durations import in_words
 from runner.core.headline import headline
 from runner.core.holds import describe_lock
 from runner.core.impact import Attention, attention, worth_telling
-from runner.core.impact_words import describe_table, describe_work, dry_run_verdict, dry_run_where, worst
+from runner.core.impact_words import describe_table, describe_work, dry_run_verdict, dry_run_where, measured, worst
 from runner.core.lock_modes import blocks, mode_name
 from runner.core.model import Impact, Report, RunContext, StatementTime, StepResult
 from runner.core.sessions import describe
@@ -84,6 +84,7 @@ def _environment(scrub: Callable[[str], str]) -> "Environment":
         "dry_run_where": lambda tried: scrub(dry_run_where(tried)),
         "telling": lambda impacts: [impact for impact in impacts if worth_telling(impact)],
         "mark": lambda impact: MARKS[attention(impact)],
+        "measured": measured,
         "work": lambda trace: [scrub(text) for text in describe_work(trace)],
         "slow": _slow,
         "at": lambda statement, step, context: scrub(_at(statement, step, context)),

@@ -105,7 +105,7 @@ STRONG = LockTaken(relation="public.orders", mode="AccessExclusiveLock")
 ORDERS_NOW = TableFacts(name="public.orders", size=12 * 1024**3, rows=48_000_000, writes=130.0)
 USERS_NOW = TableFacts(name="public.users", size=160 * 1024**2, rows=812_000)
 TRACES = (
-    Trace(line=3, sql="ALTER TABLE orders DROP COLUMN stat", locks=(STRONG,)),
+    Trace(line=3, sql="ALTER TABLE orders DROP COLUMN stat", locks=(STRONG,), duration=timedelta(milliseconds=3)),
     Trace(
         line=4,
         sql="ALTER TABLE orders ALTER total TYPE bigint, ADD note text DEFAULT '`|`'",
@@ -114,7 +114,7 @@ TRACES = (
         rebuilt=("public.orders_pkey",),
         scanned=("public.orders",),
     ),
-    Trace(line=5, sql="INSERT INTO items VALUES (1, 17)", count=3, needs_rows="violates foreign key constraint"),
+    Trace(line=5, sql="INSERT INTO items VALUES (1, 17)", count=3, left_out="violates foreign key constraint"),
 )
 TRIED = Rehearsed(migration=ORDERS, traces=TRACES)
 BUILT = Rehearsed(

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,26 +16,28 @@ from runner.core.model import (
     Migration,
     Rehearsed,
     Retry,
+    SequenceMoved,
     Target,
 )
 from runner.core.needs import extensions_of, roles_of
-from runner.core.retry import retry_of
+from runner.core.retry import CANCELED, LOCK_TIMEOUT, explained, retry_of
 from runner.core.schema import Schema
 from runner.core.schema_diff import SchemaDifference, schema_difference
 from runner.core.shadow_choice import Provider
-from runner.errors import Finding, Level, MigrationFailed, Refused
+from runner.errors import DatabaseUnusable, Finding, Level, MigrationFailed, Refused
 from runner.gates.lasting import lasting
 from runner.postgres.catalog_snapshot import catalog_snapshot
 from runner.postgres.ledger import TABLES, Ledger
 from runner.postgres.rehearse import Rehearsal, rehearse, rehearse_for_good
 from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection
-from runner.postgres.shadow import shadow_of
+from runner.postgres.shadow import Shadow, shadow_of
 from runner.postgres.table_facts import has_rows, table_facts
 from runner.postgres.watch import Watch
 
 SECOND = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(seconds=2)  # for a lock, in a rehearsal: others queue behind it
+UNREAD = "how the schema would change could not be read"
 ON_PRODUCTION = "the rehearsal takes real locks on production, for as long as it lasts"
 
 
@@ -84,16 +86,21 @@ def _warn(run: Run, tried: DryRun) -> None:
         if result.left_out:
             found.append(Finding(f"{result.migration.version} was not rehearsed: {result.left_out}", path=path, line=1))
         found += [
-            Finding(f"left out of the dry run, as a shadow has no rows: {trace.needs_rows}", path=path, line=trace.line)
+            Finding(f"left out of the dry run, on a copy without rows: {trace.left_out}", path=path, line=trace.line)
             for trace in result.traces
-            if trace.needs_rows
+            if trace.left_out
         ]
-    for moved in tried.moved:
-        found.append(Finding(f"sequence {moved.name} moved from {moved.before or 'its start'} to {moved.after}: "
-                             "numbers that a rehearsal takes are not given back"))  # fmt: skip
+    found += [Finding(_told_of(moved)) for moved in tried.moved]
     if tried.mode is DryRunMode.REHEARSE and run.config.environment == "production":
         found.append(Finding(ON_PRODUCTION, hint="`dry-run-mode: shadow` does not touch it"))
     run.journal.findings += [replace(finding, level=Level.WARNING) for finding in found]
+
+
+def _told_of(moved: SequenceMoved) -> str:
+    before, after = ("its start" if number is None else number for number in (moved.before, moved.after))
+    if moved.backwards:
+        return f"sequence {moved.name} was put back from {before} to {after} by the rehearsal, and set again afterwards"
+    return f"sequence {moved.name} moved from {before} to {after}: numbers that a rehearsal takes are not given back"
 
 
 def _rehearse(run: Run, worker: Connection, watcher: Connection, target: Target) -> DryRun:
@@ -106,35 +113,38 @@ def _rehearse(run: Run, worker: Connection, watcher: Connection, target: Target)
             began = time.monotonic()
             rehearsal, schema = _attempt(run, worker, target)
             failed = next((result for result in rehearsal.rehearsed if result.failure), None)
-            retry = _retry(run, watch, failed, attempt=attempt, began=began) if failed else None
+            reason = watch.take_reason()
+            retry = _retry(run, watch, failed, reason, attempt=attempt, began=began) if failed else None
             if failed is None or retry is None:
                 break
             run.console.retrying(failed.migration, retry)
             time.sleep(retry.pause / SECOND)
             attempt += 1
-    facts = table_facts(worker, _named(rehearsal.rehearsed))
+        rehearsed = [_explained(watch, result, reason, attempt, began) for result in rehearsal.rehearsed]
+    facts = table_facts(worker, _named(rehearsed))
     return DryRun(
         mode=DryRunMode.REHEARSE,
         where=f"{target.server}, database {target.database}",
-        rehearsed=rehearsal.rehearsed,
-        impacts=impacts_of(rehearsal.rehearsed, facts),
+        rehearsed=tuple(rehearsed),
+        impacts=impacts_of(rehearsed, facts),
         schema=schema,
         moved=rehearsal.moved,
     )
 
 
 def _attempt(run: Run, worker: Connection, target: Target) -> tuple[Rehearsal, SchemaDifference | None]:
-    schemas: list[Schema] = [_look(run, worker)]
+    before, after = _looked(run, worker), list[Schema]()
     rehearsal = rehearse(
         worker,
         run.journal.migrations,
         timeouts=_short(run.timeouts),
         install=_ledger_to_install(run, target),
         starting=run.console.starting,
-        behind=lambda: schemas.append(_look(run, worker)),
+        behind=lambda: after.extend(_looked(run, worker) if before else []),
+        longest_lock=_short(run.timeouts).lock,
         release=run.config.release,
     )
-    return rehearsal, schema_difference(*schemas) if len(schemas) > 1 else None
+    return rehearsal, schema_difference(before[0], after[0]) if after else None
 
 
 def _short(timeouts: Timeouts) -> Timeouts:
@@ -154,24 +164,51 @@ def _watch(run: Run, worker: Connection, watcher: Connection) -> Watch:
     )
 
 
-def _retry(run: Run, watch: Watch, failed: Rehearsed, *, attempt: int, began: float) -> Retry | None:
+def _retry(run: Run, watch: Watch, failed: Rehearsed, reason: str, *, attempt: int, began: float) -> Retry | None:
     """What comes after a rehearsal that others were in the way of."""
     assert failed.failure is not None  # noqa: S101 - it failed
     return retry_of(
         run.config.retry,
         attempt=attempt,
         sqlstate=failed.failure.sqlstate,
-        reason=watch.take_reason(),
+        reason=reason,
         lock_timeout=_short(run.timeouts).lock,
         in_the_way=watch.in_the_way(began),
         jitter=random.random(),  # noqa: S311 - no secret
     )
 
 
+def _explained(watch: Watch, result: Rehearsed, reason: str, attempts: int, began: float) -> Rehearsed:
+    """The failure of the last attempt, with who was in the way."""
+    if result.failure is None:
+        return result
+    in_the_way = watch.in_the_way(began) if result.failure.sqlstate in {LOCK_TIMEOUT, CANCELED} else ()
+    failure = explained(result.failure, attempts=attempts, reason=reason, in_the_way=in_the_way)
+    return replace(result, failure=failure)
+
+
+def _of_another_version(shadow: Shadow, target: Target) -> Iterator[str]:
+    if str(target.server_version // 10000) not in shadow.server.split(",")[0].split(".")[0].split():
+        yield f"it is {shadow.server}, and the target {target.server}: what only one of them knows is not told"
+
+
+def _looked(run: Run, connection: Connection) -> list[Schema]:
+    """The schema at the end of a rehearsal; none when somebody holds a lock that reading it needs: others must not wait
+    for that.
+    """
+    try:
+        return [_look(run, connection)]
+    except DatabaseUnusable as error:
+        if connection.closed:
+            raise
+        run.journal.findings.append(Finding(f"{UNREAD}: {error}", level=Level.WARNING))
+        return []
+
+
 def _on_a_shadow(run: Run, worker: Connection, target: Target) -> DryRun:
     """On a throw-away copy of the target's schema, in which everything is executed."""
     migrations, choice = run.journal.migrations, run.config.shadow
-    if choice.provider is Provider.URL and (lasts := lasting(migrations)):
+    if choice.provider is Provider.URL and (lasts := lasting(migrations, whatever=True)):
         raise Refused(*lasts)
     with shadow_of(
         run.url,
@@ -188,7 +225,8 @@ def _on_a_shadow(run: Run, worker: Connection, target: Target) -> DryRun:
             before = _look(run, connection)
             rehearsed, after = _executed(run, connection, target, without_rows=has_rows(worker, but_for=TABLES))
             schema = schema_difference(before, after or _look(run, connection))
-        where = shadow.server
+        where, notes = shadow.server, [*shadow.notes, *_of_another_version(shadow, target)]
+    run.journal.findings += [Finding(f"the shadow: {note}", level=Level.WARNING) for note in notes]
     return DryRun(
         mode=DryRunMode.SHADOW,
         where=where,
@@ -221,7 +259,7 @@ def _executed(
         timeouts=timeouts,
         install=install,
         starting=starting,
-        behind=lambda: schemas.append(_look(run, connection)),
+        behind=lambda: schemas.extend(_looked(run, connection)),
         release=True,
         without_rows=without_rows,
     )

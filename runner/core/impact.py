@@ -25,7 +25,7 @@ def impacts_of(rehearsed: Iterable[Rehearsed], facts: Mapping[str, TableFacts]) 
         impact_of(result, trace, facts)
         for result in rehearsed
         for trace in result.traces
-        if touched(trace) or trace.needs_rows
+        if touched(trace) or trace.left_out
     )
 
 
@@ -42,16 +42,20 @@ def impact_of(result: Rehearsed, trace: Trace, facts: Mapping[str, TableFacts]) 
 
 
 def risk_of(trace: Trace, facts: Mapping[str, TableFacts]) -> Risk:
-    """The verdict on a statement. Work on a table that is empty in the target, or not there yet, takes no time."""
+    """The verdict on a statement. Work on a table that is empty in the target takes no time; of one that nobody knows,
+    the worst is thought. While an earlier lock is still held, all that takes time counts.
+    """
+    tables = {lock.relation: lock.index_of for lock in trace.locks if lock.index_of}
 
     def has_rows(name: str) -> bool:
-        return name in facts and not facts[name].empty
+        table = tables.get(name, name)
+        return table not in facts or not facts[table].empty
 
     if any(map(has_rows, trace.rewritten)):
         return Risk.REWRITES
-    if any(map(has_rows, (*trace.scanned, *trace.rebuilt))):
+    if any(map(has_rows, (*trace.scanned, *trace.rebuilt))) or any(lock.before for lock in trace.locks):
         return Risk.SCALES
-    if any(blocks_writes(lock.mode) for lock in trace.locks):
+    if any(blocks_writes(lock.mode) for lock in trace.locks) or any(map(has_rows, trace.row_locks)):
         return Risk.SHORT
     return Risk.INSTANT
 
@@ -59,7 +63,9 @@ def risk_of(trace: Trace, facts: Mapping[str, TableFacts]) -> Risk:
 def touched(trace: Trace) -> list[str]:
     """The relations that a statement stops others from using, or works on as a whole."""
     told = [lock.index_of or lock.relation for lock in trace.locks if STRENGTH[lock.mode] >= WEAKEST_SHOWN]
-    return list(dict.fromkeys([*told, *trace.rewritten, *trace.rebuilt, *trace.emptied, *trace.scanned]))
+    return list(
+        dict.fromkeys([*told, *trace.rewritten, *trace.rebuilt, *trace.emptied, *trace.scanned, *trace.row_locks])
+    )
 
 
 def attention(impact: Impact) -> Attention:
@@ -67,12 +73,12 @@ def attention(impact: Impact) -> Attention:
     blocking = any(blocks_writes(lock.mode) for lock in impact.locks)
     if blocking and impact.risk in {Risk.SCALES, Risk.REWRITES}:
         return Attention.STOPS
-    return Attention.WAITS if blocking and impact.risk is Risk.SHORT else Attention.NONE
+    return Attention.WAITS if impact.risk is Risk.SHORT or impact.trace.row_locks else Attention.NONE
 
 
 def worth_telling(impact: Impact) -> bool:
     """Whether a reader who uses the database wants to know of it."""
-    return impact.risk is not Risk.INSTANT or bool(impact.locks or impact.trace.needs_rows or impact.trace.emptied)
+    return impact.risk is not Risk.INSTANT or bool(impact.locks or impact.trace.left_out or impact.trace.emptied)
 
 
 def _worth_telling(locks: Sequence[LockTaken]) -> Iterator[LockTaken]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from runner.core.durations import in_words
 from runner.core.headline import counted
 from runner.core.impact import Attention, attention, worth_telling
 from runner.core.lock_modes import blocks, blocks_writes, mode_name
@@ -34,11 +35,18 @@ def describe_lock_taken(lock: LockTaken, impact: Impact) -> str:
     return f"{mode_name(lock.mode)} on {lock.relation}{size}{since}: {blocks(lock.mode)}"
 
 
+def measured(trace: Trace) -> str:
+    """`1.2 s, 5 k rows`, as a rehearsal took on the rows that there are."""
+    rows = f", {count_in_words(trace.rows)} row{'' if trace.rows == 1 else 's'}" if trace.rows else ""
+    return f"{in_words(trace.duration)}{rows}"
+
+
 def describe_work(trace: Trace) -> list[str]:
     """What it does with whole tables: `rewrites public.users`."""
     told = [("rewrites", trace.rewritten), ("empties", trace.emptied), ("rebuilds", trace.rebuilt)]
-    read = tuple(name for name in trace.scanned if name not in trace.rewritten)
-    return [f"{verb} {', '.join(names)}" for verb, names in (*told, ("reads all of", read)) if names]
+    told.append(("reads all of", tuple(name for name in trace.scanned if name not in trace.rewritten)))
+    told.append(("locks rows of", trace.row_locks))
+    return [f"{verb} {', '.join(names)}" for verb, names in told if names]
 
 
 def dry_run_verdict(tried: DryRun) -> str:
@@ -56,7 +64,8 @@ def dry_run_verdict(tried: DryRun) -> str:
         )
     waiting = sum(attention(impact) is Attention.WAITS for impact in tried.impacts)
     if waiting:
-        return f"{counted(waiting, 'statement')} {'needs' if waiting == 1 else 'need'} a table alone, for a moment"
+        verb = "locks" if waiting == 1 else "lock"
+        return f"{counted(waiting, 'statement')} {verb} a table for a moment, or rows until the migration ends"
     return "nobody who uses the database has to wait"
 
 
@@ -98,7 +107,10 @@ def dry_run_lines(tried: DryRun) -> Iterator[str]:
         yield f"{impact.migration.source.path}:{impact.trace.line}  {impact.risk}: {impact.trace.sql[:100]}"
         for lock in impact.locks:
             yield f"    {describe_lock_taken(lock, impact)}"
-        if work := describe_work(impact.trace):
+        work = describe_work(impact.trace)
+        if tried.mode is DryRunMode.REHEARSE:
+            work.append(measured(impact.trace))
+        if work:
             yield f"    {'; '.join(work)}"
     if len(telling) > MOST_LINES:
         yield f"and {len(telling) - MOST_LINES} more statements, which the summary lists"

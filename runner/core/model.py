@@ -226,6 +226,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Where statements land, whatever the address says."""
+
+    system: str = ""  # the number of the cluster; empty where the role may not read it
+    search_path: str = ""  # the schemas in which the session looks for names, as they resolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRows:
     """What the ledger holds: a row a migration, and the environment this database belongs to."""
 
@@ -377,7 +385,8 @@ class Trace:
     rebuilt: tuple[str, ...] = ()  # indexes that were built anew
     emptied: tuple[str, ...] = ()  # tables that TRUNCATE emptied
     scanned: tuple[str, ...] = ()  # tables of which all rows were read
-    needs_rows: str = ""  # the server's error, when it needs rows that a shadow database does not have
+    row_locks: tuple[str, ...] = ()  # tables of which it may change rows that are there: they stay locked until COMMIT
+    left_out: str = ""  # why it was not executed: it needs rows, or would reach another server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,11 +438,16 @@ class Impact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceMoved:
-    """A sequence whose numbers a rolled back rehearsal used up."""
+    """A sequence that a rehearsal has moved: no rollback takes that back."""
 
     name: str
-    before: int | None
+    before: int | None  # the last number that it gave; None when it had given none
     after: int | None
+
+    @property
+    def backwards(self) -> bool:
+        """It would give numbers again."""
+        return self.before is not None and (self.after is None or self.after < self.before)
 
 
 class DryRunMode(StrEnum):

@@ -42,7 +42,10 @@ def _after_trying(dry_run: DryRun) -> list[str]:
         return []
     version = dry_run.failed.migration.version
     where = "on the database, and rolled back" if dry_run.mode is DryRunMode.REHEARSE else "on a shadow"
-    return [f"Migration {version} was only tried, {where}: mend its file, and run again."]
+    said = [f"Migration {version} was only tried, {where}: mend its file, and run again."]
+    if dry_run.mode is DryRunMode.SHADOW:
+        said.append("If it fails only for want of what a copy lacks, see `dry-run-mode` and `shadow-database`.")
+    return said
 
 
 def _how_to_go_on(failed: StepResult) -> str:

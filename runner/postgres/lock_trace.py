@@ -17,6 +17,7 @@ from runner.core.documented_locks import Documented, documented_locks
 from runner.core.lock_modes import STRENGTH, blocks_writes
 from runner.core.model import LockTaken, Statement, Trace
 from runner.core.sessions import without_values
+from runner.core.statements import WITH_ESCAPES
 from runner.postgres.session import Connection, usable
 from runner.resources import PACKAGE
 
@@ -29,6 +30,13 @@ FOUND = """
     FROM pg_catalog.unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place) ORDER BY place"""
 WITH_ROWS = frozenset({"r", "m"})  # relkind: table and materialized view
 INDEXES = frozenset({"i", "I"})
+# Kinds of statements that may change rows which are there, and of those that take as long as they take; the empty one
+# and its like were not parsed. An INSERT of rows takes no time, and what it reads is seen.
+CHANGE_ROWS = frozenset(
+    ["update_stmt", "delete_stmt", "merge_stmt", "select_stmt", "do_stmt", "call_stmt", "execute_stmt", "", "plain",
+     WITH_ESCAPES]
+)  # fmt: skip
+CHANGES_ROWS = "RowExclusiveLock"
 LONGEST_SQL = 240  # characters that are shown of a statement
 # What a kind of statement takes at the least on a table that it reads as a whole, unless it lets others write.
 WEAKER = {"index_stmt": "ShareLock", "alter_table_stmt": "ShareRowExclusiveLock"}
@@ -93,11 +101,14 @@ class LockTrace:
         for oid, mode in self._taken_again(statements, scanned):
             new.setdefault(oid, set()).add(mode)
         locks = [self._lock(oid, mode) for oid, modes in new.items() for mode in modes]
-        if stored or scanned:
+        if stored or scanned or takes_time(statements[-1]):
             locks += self._still_held(new)
+        row_locks = [oid for oid, modes, *_ in held if oid in self.relations and CHANGES_ROWS in modes]
+        may_change = statements[-1].traits.kind in CHANGE_ROWS
         for oid, modes in new.items():
             self._taken.setdefault(oid, set()).update(modes)
-        return self._trace(statements, duration, number_of_rows, locks, stored, scanned)
+        trace = self._trace(statements, duration, number_of_rows, locks, stored, scanned)
+        return replace(trace, row_locks=self._tables(row_locks)) if may_change else trace
 
     def _taken_again(self, statements: Sequence[Statement], worked_on: Sequence[int]) -> Iterator[tuple[int, str]]:
         """Locks that an earlier migration of the same transaction has taken already, and that these statements take as
@@ -181,7 +192,7 @@ class LockTrace:
         emptied = first.traits.kind == "truncate_stmt"
         return Trace(
             line=first.line,
-            sql=_shown(first),
+            sql=shown(first),
             count=sum(statement.count for statement in statements),
             duration=duration,
             rows=number_of_rows,
@@ -192,11 +203,19 @@ class LockTrace:
             scanned=() if emptied else self._names([o for o in scanned if self.relations[o].kind in WITH_ROWS]),
         )
 
+    def _tables(self, oids: Sequence[int]) -> tuple[str, ...]:
+        return self._names([oid for oid in oids if self.relations[oid].kind in WITH_ROWS])
+
     def _names(self, oids: Sequence[int]) -> tuple[str, ...]:
         return tuple(sorted(self.relations[oid].name for oid in oids))
 
 
-def _shown(statement: Statement) -> str:
+def takes_time(statement: Statement) -> bool:
+    """Whether nobody can tell how long it takes where there are rows."""
+    return statement.traits.kind in CHANGE_ROWS or statement.traits.kind == "copy_stmt"
+
+
+def shown(statement: Statement) -> str:
     """The beginning of a statement on one line."""
     text = statement.sql[: 4 * LONGEST_SQL].decode(errors="ignore")
     text = " ".join((without_values(text) if statement.traits.password else text).split())

@@ -5,8 +5,9 @@ The ledger is not written. https://www.postgresql.org/docs/current/functions-seq
 what is not.
 """
 
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,13 +17,14 @@ from psycopg.pq import TransactionStatus
 from runner.core.certainty import Certainty, block_of, certainty
 from runner.core.model import Migration, Rehearsed, SequenceMoved, Statement, Trace
 from runner.core.naming import LEDGER_FILE
+from runner.core.statements import WITH_ESCAPES
 from runner.errors import DatabaseUnusable, Finding, MigrationFailed
 from runner.postgres.ahead import FORGET
 from runner.postgres.checking import check
 from runner.postgres.counting import REFUSED_INSIDE
 from runner.postgres.failures import deferred
 from runner.postgres.ledger import Ledger
-from runner.postgres.lock_trace import LockTrace
+from runner.postgres.lock_trace import LockTrace, shown
 from runner.postgres.sending import DEFERRED, Timeouts, failing_at, limit, send
 from runner.postgres.session import Connection, recover, reset, settle, together, usable
 
@@ -33,14 +35,24 @@ POINT, BACK, PAST = (
     for command in ("SAVEPOINT", "ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT")
 )
 WORKS_ON_ROWS = frozenset(
-    ["insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "select_stmt", "do_stmt", "call_stmt", "copy_stmt"]
-)
-# A constraint that rows violate or lack, an exception of a block's own, a query that had to find a row.
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-NEEDS_ROWS = ("23", "P0001", "P0002", "P0004")
-OWN_NUMBER = "SELECT pg_catalog.pg_current_xact_id_if_assigned()::text"
+    ["insert_stmt", "update_stmt", "delete_stmt", "merge_stmt", "select_stmt", "do_stmt", "call_stmt", "copy_stmt",
+     "execute_stmt", "", "plain", WITH_ESCAPES]
+)  # fmt: skip
+# What a statement may fail with because there are no rows: a foreign key without its row, whatever the statement is;
+# and of one that reads tables, a NULL or a number that comes of nothing found, an exception of a block's own, a query
+# that had to find a row. Never two rows that are equal. https://www.postgresql.org/docs/current/errcodes-appendix.html
+WITHOUT_A_ROW = frozenset({"23503"})
+WITHOUT_ANSWERS = frozenset({"23502", "23514", "22003", "22004", "22012", "21000", "P0001", "P0002", "P0003", "P0004"})
+READS = re.compile(rb"\b(?:SELECT|FROM|USING|CALL|DO|EXECUTE|PERFORM)\b", re.IGNORECASE)
+REACHES_OUT = frozenset({"create_subscription_stmt", "alter_subscription_stmt", "drop_subscription_stmt"})
+ELSEWHERE = "a subscription reaches another server, which no copy may"
+LOOKING = b"SET LOCAL lock_timeout TO '500ms'"  # behind the files, while all their locks are held
+OWN_NUMBER = "SELECT pg_catalog.pg_current_xact_id()::text"
 FATE = "SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)"
 OUTSIDE = "it runs outside of a transaction: a rehearsal cannot roll it back"
+SET_AGAIN = """
+    SELECT pg_catalog.setval(%(sequence)s::oid::regclass, greatest(
+        %(last)s::bigint, pg_catalog.pg_sequence_last_value(%(sequence)s::oid)))"""
 SEQUENCES = """
     SELECT c.oid::bigint, pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.pg_sequence_last_value(c.oid)
     FROM pg_catalog.pg_class AS c
@@ -65,13 +77,14 @@ def rehearse(
     install: Ledger | None,
     starting: Callable[[Migration], None],
     behind: Callable[[], None],
+    longest_lock: timedelta | None = None,
     release: bool = False,
     without_rows: bool = False,
 ) -> Rehearsal:
     """Execute what can be in a transaction as one, on the target, and roll it back. `install`: the ledger, where the
-    files may expect one that is not there yet. `behind` is called before the end, when all of it can be seen.
-    `release`: a real run is one transaction as well, so that every failure is one of that. `without_rows`: as for
-    `rehearse_for_good`.
+    files may expect one that is not there yet. `behind` is called before the end, when all of it can be seen. No
+    statement waits for a lock longer than `longest_lock`, whatever its file says. `release`: a real run is one
+    transaction as well, so that every failure is one of that. `without_rows`: as for `rehearse_for_good`.
 
     A failure is the last result. Behind a migration that was left out it may have come of that: then it only leaves out
     the rest. Raises DatabaseUnusable, and Cancelled, with everything rolled back.
@@ -89,20 +102,25 @@ def rehearse(
                 continue
             starting(migration)
             _execute(connection, POINT)
-            result = _Rehearsing(connection, trace, migration, timeouts, forgiving=without_rows).inside()
+            limits = _capped(timeouts.of(migration), longest_lock)
+            result = _Rehearsing(connection, trace, migration, limits, forgiving=without_rows).inside()
             results.append(result if release else _excused(result, left_out))
             if not results[-1].executed:
                 break
+            _execute(connection, PAST)
             _forget(connection)
             trace.next_migration()
         if not results or results[-1].failure is None:
             if results and not results[-1].executed and results[-1].migration.transactional:
                 _execute(connection, BACK)
+            _execute(connection, LOOKING)
             behind()
     if not results or results[-1].failure is None:
         for migration in migrations[len(results) :]:
             results.append(Rehearsed(migration=migration, left_out=f"it stands behind {results[-1].migration.version}"))
-    return Rehearsal(rehearsed=tuple(results), moved=_moved(sequences, _sequences(connection)))
+    moved = _moved(sequences, _sequences(connection))
+    _bring_back(connection, [oid for oid, move in moved.items() if move.backwards], sequences)
+    return Rehearsal(rehearsed=tuple(results), moved=tuple(moved.values()))
 
 
 def rehearse_for_good(
@@ -121,7 +139,9 @@ def rehearse_for_good(
     results: list[Rehearsed] = []
     for migration in _with_ledger(connection, migrations, install):
         starting(migration)
-        rehearsing = _Rehearsing(connection, trace, migration, timeouts, forgiving=without_rows)
+        rehearsing = _Rehearsing(
+            connection, trace, migration, timeouts.of(migration), forgiving=without_rows, shadow=True
+        )
         result = rehearsing.committed() if migration.transactional else rehearsing.outside()
         results.append(result)
         if not result.executed:
@@ -151,6 +171,12 @@ def _install(connection: Connection, ledger: Ledger) -> None:
         connection.execute("SELECT pg_catalog.set_config('search_path', %s, true)", before)
 
 
+def _capped(timeouts: Timeouts, longest: timedelta | None) -> Timeouts:
+    if longest is None:
+        return timeouts
+    return replace(timeouts, lock=min(timeouts.lock or longest, longest))
+
+
 def _excused(result: Rehearsed, skipped: str) -> Rehearsed:
     """A failure that the rehearsal itself may be the reason of leaves the migration out."""
     if result.failure is None:
@@ -175,9 +201,10 @@ class _Rehearsing:
         timeouts: Timeouts,
         *,
         forgiving: bool = False,
+        shadow: bool = False,
     ) -> None:
         self._connection, self._trace, self._migration = connection, trace, migration
-        self._timeouts, self._forgiving = timeouts.of(migration), forgiving
+        self._timeouts, self._forgiving, self._shadow = timeouts, forgiving, shadow
         self._traces: list[Trace] = []
         self._together: list[Statement] = []
         self._took, self._rows = timedelta(), 0
@@ -263,6 +290,9 @@ class _Rehearsing:
 
     def _alone(self, step: Statement) -> None:
         """A statement that is a transaction of its own."""
+        if self._reaches_out(step):
+            self._traces.append(Trace(line=step.line, sql=shown(step), left_out=ELSEWHERE))
+            return
         named = self._trace.named_by(step)
         began = time.monotonic()
         rows = send(self._connection, self._migration.source, step)
@@ -273,20 +303,24 @@ class _Rehearsing:
         """Execute a statement of a transaction and look at what it did; at INSERTs in a row together."""
         if step.traits.only_in_transaction == "SET TRANSACTION":  # which must come before any look
             return
+        if self._reaches_out(step):
+            self._look()
+            self._leave_out(step, ELSEWHERE)
+            return
         forgiven = self._forgiving and step.traits.kind in WORKS_ON_ROWS
         if forgiven:
             _execute(self._connection, POINT)
         began = time.monotonic()
         try:
             self._rows += send(self._connection, self._migration.source, step)
+            if self._connection.info.transaction_status == TransactionStatus.IDLE:
+                raise MigrationFailed(_ended(self._migration, step))
         except MigrationFailed as error:
-            if not (forgiven and error.findings[0].sqlstate.startswith(NEEDS_ROWS)):
+            if not (forgiven and _needs_rows(step, error.findings[0].sqlstate)):
                 raise
             _execute(self._connection, BACK)
             self._look()
-            self._traces.append(
-                replace(self._trace.after([step], timedelta(), 0), needs_rows=error.findings[0].message)
-            )
+            self._leave_out(step, error.findings[0].message)
             return
         finally:
             self._took += timedelta(seconds=time.monotonic() - began)
@@ -295,6 +329,14 @@ class _Rehearsing:
         self._together.append(step)
         if not (step.traits.kind == "insert_stmt" and following and following.traits.kind == "insert_stmt"):
             self._look()
+
+    def _reaches_out(self, step: Statement) -> bool:
+        """On a shadow only: in a rehearsal what may be in a transaction is rolled back."""
+        return self._shadow and step.traits.kind in REACHES_OUT
+
+    def _leave_out(self, step: Statement, why: str) -> None:
+        """A statement that is not executed, or was rolled back; inside of a transaction."""
+        self._traces.append(replace(self._trace.after([step], timedelta(), 0), left_out=why))
 
     def _look(self) -> None:
         if self._together:
@@ -317,17 +359,35 @@ class _Rehearsing:
             if error.findings[0].sqlstate:
                 raise
             self._traces.append(
-                Trace(
-                    line=statement.line, sql=self._migration.file.check.path.name, needs_rows=error.findings[0].message
-                )
+                Trace(line=statement.line, sql=self._migration.file.check.path.name, left_out=error.findings[0].message)
             )
 
 
 def _bounded(traces: Sequence[Trace]) -> tuple[Trace, ...]:
     if len(traces) <= MOST_TRACES:
         return tuple(traces)
-    telling = [trace for trace in traces if trace.locks or trace.rewritten or trace.rebuilt or trace.scanned]
-    return tuple(telling[:MOST_TRACES])
+    worst = sorted(traces, key=_weight, reverse=True)[:MOST_TRACES]
+    return tuple(sorted(worst, key=lambda trace: trace.line))
+
+
+def _weight(trace: Trace) -> tuple[bool, ...]:
+    """What must not be lost comes first."""
+    work = bool(trace.rewritten), bool(trace.scanned or trace.rebuilt), bool(trace.left_out or trace.emptied)
+    return (*work, bool(trace.locks), bool(trace.row_locks))
+
+
+def _needs_rows(step: Statement, sqlstate: str) -> bool:
+    return sqlstate in WITHOUT_A_ROW or (sqlstate in WITHOUT_ANSWERS and READS.search(step.sql) is not None)
+
+
+def _ended(migration: Migration, step: Statement) -> Finding:
+    return Finding(
+        "this statement ended the transaction that it was tried in",
+        path=migration.source.path,
+        line=step.line,
+        column=step.column,
+        hint="what it has committed stays: look at it",
+    )
 
 
 @contextmanager
@@ -336,20 +396,24 @@ def _rolled_back(connection: Connection) -> Iterator[None]:
     something does.
     """
     _execute(connection, b"BEGIN")
+    with usable(connection):
+        [xid] = connection.execute(OWN_NUMBER).fetchone() or ("",)
     try:
         yield
-        if connection.info.transaction_status == TransactionStatus.INTRANS:
-            _roll_back(connection)
     finally:
         recover(connection)
+        if not connection.closed:
+            with usable(connection):
+                fate = connection.execute(FATE, [xid]).fetchone()
+            if fate != ("aborted",):
+                raise DatabaseUnusable(_stayed(xid))
 
 
-def _roll_back(connection: Connection) -> None:
-    with usable(connection):
-        [xid] = connection.execute(OWN_NUMBER).fetchone() or (None,)
-        connection.execute("ROLLBACK")
-        if xid and connection.execute(FATE, [xid]).fetchone() != ("aborted",):
-            raise DatabaseUnusable(Finding(f"transaction {xid}, the rehearsal, was not rolled back"))
+def _stayed(xid: str) -> Finding:
+    return Finding(
+        f"transaction {xid}, the rehearsal, was committed: a statement has ended it",
+        hint="look at what it left; COMMIT must not be hidden in a file that is rehearsed",
+    )
 
 
 def _forget(connection: Connection) -> None:
@@ -372,10 +436,19 @@ def _sequences(connection: Connection) -> dict[int, tuple[str, int | None]]:
 
 
 def _moved(
-    before: dict[int, tuple[str, int | None]], after: dict[int, tuple[str, int | None]]
-) -> tuple[SequenceMoved, ...]:
-    return tuple(
-        SequenceMoved(name=name, before=last, after=after[oid][1])
+    before: Mapping[int, tuple[str, int | None]], after: Mapping[int, tuple[str, int | None]]
+) -> dict[int, SequenceMoved]:
+    return {
+        oid: SequenceMoved(name=name, before=last, after=after[oid][1])
         for oid, (name, last) in before.items()
         if oid in after and after[oid][1] != last
-    )
+    }
+
+
+def _bring_back(connection: Connection, oids: Sequence[int], before: Mapping[int, tuple[str, int | None]]) -> None:
+    """Set sequences again that a setval or a restart has put back: their next numbers would be those of rows that are
+    there. What others have taken meanwhile is taken again, which makes gaps and no duplicates.
+    """
+    with usable(connection):
+        for oid in oids:
+            connection.execute(SET_AGAIN, {"sequence": oid, "last": before[oid][1]})

@@ -226,7 +226,108 @@ def test_a_rehearsal_on_production_is_told(db_migrate: CommandLine) -> None:
     assert "the rehearsal takes real locks on production" in ran.log
 
 
+def test_a_sequence_that_was_put_back_is_set_again(users: CommandLine, database: Database) -> None:
+    """Else the next row would get the number of one that is there."""
+    users.write(_02_again="SELECT setval('users_id_seq', 1, false); ALTER SEQUENCE users_id_seq RESTART;")
+    ran = users("--dry-run", "--dry-run-mode", "rehearse")
+    assert ran.exit_code == 0, ran.log
+    assert "sequence public.users_id_seq was put back from 5000 to its start by the rehearsal, and set again" in ran.log
+    assert database.value("SELECT nextval('users_id_seq')") == 5001
+
+
+def test_a_commit_that_no_parser_saw_is_found_out(users: CommandLine, database: Database) -> None:
+    users.write(
+        _02_smuggles="SET standard_conforming_strings = off;\n"
+        "SELECT set_config('standard_conforming_strings', 'on', true);\n"
+        "SELECT 'a\\'; CREATE TABLE left_behind (i int); COMMIT; --';\n"
+    )
+    ran = users("--dry-run", "--dry-run-mode", "rehearse", "--lint", "off")
+    assert ran.exit_code == 6
+    assert "the rehearsal, was committed: a statement has ended it" in ran.log
+    assert "left_behind" in database.tables()  # it is told, as it cannot be taken back
+
+
+def test_a_file_cannot_make_a_rehearsal_wait_longer(users: CommandLine, database: Database) -> None:
+    users.write(_02_more="-- migrate: lock-timeout=1h\nALTER TABLE users ADD COLUMN x int;")
+    with database.connect() as other:
+        other.execute("BEGIN; SELECT FROM users LIMIT 1")
+        began = time.monotonic()
+        ran = users("--dry-run", "--dry-run-mode", "rehearse", "--lock-retries", "0")
+    assert ran.exit_code == 1
+    assert time.monotonic() - began < 15
+    assert "in the way: pid" in ran.log
+
+
+def test_a_lock_on_what_only_we_look_at_does_not_keep_others_waiting(users: CommandLine, database: Database) -> None:
+    """Reading the definition of a view locks its tables."""
+    database.query("CREATE TABLE seen (a int); CREATE VIEW v AS SELECT a FROM seen")
+    users.write(_02_more="ALTER TABLE users ADD COLUMN x int;")
+    with database.connect() as other:
+        other.execute("BEGIN; LOCK TABLE seen")
+        for argv in (("--dry-run", "--dry-run-mode", "rehearse"), ()):
+            began = time.monotonic()
+            ran = users(*argv)
+            assert ran.exit_code == 0, ran.log
+            assert time.monotonic() - began < 20
+            assert "could not be read" in ran.log
+
+
+@EXECUTING
+def test_serializable_transactions_are_no_other_world(users: CommandLine, database: Database, mode: str) -> None:
+    database.query(f"ALTER DATABASE {database.name} SET default_transaction_isolation = serializable")
+    users.write(_02_more="UPDATE users SET age = age + 1 WHERE id < 100;")
+    ran = users("--dry-run", "--dry-run-mode", mode)
+    assert ran.exit_code == 0, ran.log
+
+
+@EXECUTING
+def test_rows_that_stay_locked_are_told(users: CommandLine, mode: str) -> None:
+    users.write(_02_more="UPDATE users SET age = 1 WHERE id = 5;")
+    ran = users("--dry-run", "--dry-run-mode", mode)
+    assert "locks rows of public.users" in ran.log
+    assert "1 statement locks a table for a moment, or rows until the migration ends" in ran.log
+
+
+@EXECUTING
+def test_what_takes_its_time_while_a_lock_is_held_stops_others(users: CommandLine, mode: str) -> None:
+    users.write(_02_more="ALTER TABLE users ADD COLUMN x int; UPDATE users SET age = 1 WHERE id = 5; SELECT 1;")
+    ran = users("--dry-run", "--dry-run-mode", mode)
+    assert "2 statements stop others for as long as the work on public.users takes" in ran.log
+
+
 # A shadow
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE k (a int PRIMARY KEY); INSERT INTO k VALUES (1), (1);",
+        "CREATE TABLE k (a int CHECK (a > 5)); INSERT INTO k VALUES (1);",
+        "CREATE TABLE k (a int NOT NULL); INSERT INTO k VALUES (NULL);",
+    ],
+)
+def test_an_error_that_no_row_would_mend_is_a_failure(users: CommandLine, sql: str) -> None:
+    users.write(_02_wrong=sql)
+    assert users("--dry-run", "--dry-run-mode", "shadow").exit_code == 1
+
+
+def test_a_subscription_is_left_out_as_it_reaches_another_server(users: CommandLine) -> None:
+    users.write(_02_follow="CREATE SUBSCRIPTION s CONNECTION 'host=elsewhere' PUBLICATION p;")
+    ran = users("--dry-run", "--dry-run-mode", "shadow")
+    assert ran.exit_code == 0, ran.log
+    assert "a subscription reaches another server, which no copy may" in ran.log
+
+
+def test_on_a_server_of_the_users_nothing_that_stays_is_executed(users: CommandLine, database: Database) -> None:
+    users.write(_02_role="CREATE ROLE reporting_of_a_test;")
+    database.query(f"CREATE DATABASE {database.name}_shadow")
+    url = database.server.url(f"{database.name}_shadow").value
+    try:
+        ran = users("--dry-run", "--dry-run-mode", "shadow", "--shadow-database", url)
+        assert ran.exit_code == 3, ran.log
+        assert "CREATE ROLE would stay on the server of `shadow-database`" in ran.log
+    finally:
+        database.query(f"DROP DATABASE {database.name}_shadow WITH (FORCE)")
 
 
 def test_a_shadow_executes_what_runs_outside_of_a_transaction(users: CommandLine) -> None:
@@ -252,7 +353,7 @@ def test_a_statement_that_needs_rows_is_left_out(users: CommandLine, sql: str) -
     )
     ran = users("--dry-run", "--dry-run-mode", "shadow")
     assert ran.exit_code == 0, ran.log
-    assert "left out of the dry run, as a shadow has no rows" in ran.log
+    assert "left out of the dry run, on a copy without rows" in ran.log
 
 
 def test_on_a_database_without_rows_there_is_no_such_excuse(db_migrate: CommandLine) -> None:
@@ -266,7 +367,7 @@ def test_a_check_that_is_not_true_without_rows_is_a_warning(users: CommandLine) 
     users.write(_02_more="ALTER TABLE users ADD COLUMN x int;", _02_more__check="SELECT count(*) > 0 FROM users;")
     ran = users("--dry-run", "--dry-run-mode", "shadow")
     assert ran.exit_code == 0
-    assert "left out of the dry run, as a shadow has no rows: the check of migration 02 failed" in ran.log
+    assert "left out of the dry run, on a copy without rows: the check of migration 02 failed" in ran.log
 
 
 def test_a_check_that_cannot_be_executed_fails(users: CommandLine) -> None:

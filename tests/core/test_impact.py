@@ -1,5 +1,6 @@
 """The verdict on a statement, by the rule that docs/dry-runs.md tells."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,7 +42,12 @@ STRONG = (lock("AccessExclusive"),)
         (a_trace(scanned=("public.users",)), Risk.SCALES),
         (a_trace(locks=STRONG, scanned=("public.users",), rewritten=("public.users",)), Risk.REWRITES),
         (a_trace(locks=STRONG, scanned=("public.empty",), rewritten=("public.empty",)), Risk.SHORT),
-        (a_trace(locks=STRONG, scanned=("public.made_by_the_plan",)), Risk.SHORT),
+        (a_trace(locks=STRONG, scanned=("public.of_which_nobody_knows",)), Risk.SCALES),
+        (a_trace(row_locks=("public.users",)), Risk.SHORT),
+        (a_trace(row_locks=("public.empty",)), Risk.INSTANT),
+        (a_trace(locks=(replace(STRONG[0], before=True),)), Risk.SCALES),
+        (a_trace(locks=(lock("AccessExclusive", "i", "public.empty"),), rebuilt=("i",)), Risk.SHORT),
+        (a_trace(locks=(lock("AccessExclusive", "i", "public.users"),), rebuilt=("i",)), Risk.SCALES),
     ],
 )
 def test_a_verdict_is_by_the_work_on_tables_that_have_rows(trace: Trace, risk: Risk) -> None:
@@ -60,6 +66,9 @@ def impact(trace: Trace) -> Any:
         (a_trace(locks=STRONG), Attention.WAITS),
         (a_trace(locks=(lock("ShareUpdateExclusive"),), scanned=("public.users",)), Attention.NONE),
         (a_trace(scanned=("public.users",)), Attention.NONE),
+        (a_trace(row_locks=("public.users",)), Attention.WAITS),
+        (a_trace(row_locks=("public.users",), scanned=("public.users",)), Attention.WAITS),
+        (a_trace(locks=(replace(STRONG[0], before=True),)), Attention.STOPS),
         (a_trace(), Attention.NONE),
     ],
 )
@@ -84,8 +93,8 @@ def test_the_largest_table_comes_first() -> None:
 
 
 def test_a_statement_that_touches_nothing_is_left_out() -> None:
-    result = Rehearsed(migration=a_migration(), traces=(a_trace(), a_trace(locks=STRONG), a_trace(needs_rows="no row")))
-    assert [each.trace.needs_rows for each in impacts_of([result], FACTS)] == ["", "no row"]
+    result = Rehearsed(migration=a_migration(), traces=(a_trace(), a_trace(locks=STRONG), a_trace(left_out="no row")))
+    assert [each.trace.left_out for each in impacts_of([result], FACTS)] == ["", "no row"]
     assert all(map(worth_telling, impacts_of([result], FACTS)))
 
 
@@ -113,6 +122,7 @@ def test_a_table_is_told_as_far_as_the_server_knows_it(facts: TableFacts, text: 
 def test_what_is_rewritten_is_not_told_as_read_again() -> None:
     trace = a_trace(rewritten=("a",), scanned=("a", "b"), rebuilt=("i",), emptied=("c",))
     assert describe_work(trace) == ["rewrites a", "empties c", "rebuilds i", "reads all of b"]
+    assert describe_work(a_trace(row_locks=("a",))) == ["locks rows of a"]
 
 
 def tried(*traces: Trace, **others: Any) -> DryRun:
@@ -124,8 +134,11 @@ def tried(*traces: Trace, **others: Any) -> DryRun:
     ("dry_run", "verdict"),
     [
         (tried(), "nobody who uses the database has to wait"),
-        (tried(a_trace(locks=STRONG)), "1 statement needs a table alone, for a moment"),
-        (tried(a_trace(locks=STRONG), a_trace(locks=STRONG)), "2 statements need a table alone, for a moment"),
+        (tried(a_trace(locks=STRONG)), "1 statement locks a table for a moment, or rows until the migration ends"),
+        (
+            tried(a_trace(locks=STRONG), a_trace(locks=STRONG)),
+            "2 statements lock a table for a moment, or rows until the migration ends",
+        ),
         (
             tried(a_trace(locks=STRONG, scanned=("public.users",)), a_trace(locks=STRONG)),
             "1 statement stops others for as long as the work on public.users takes",

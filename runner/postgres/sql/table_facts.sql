@@ -1,10 +1,11 @@
 -- How large and busy tables are, by their names as format() writes them. Of a partitioned table, all of its partitions
 -- together. Numbers of writes are as old as the statistics: of the database, else of the server.
 WITH named AS (
-    SELECT c.oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname) AS name, c.relkind
-    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    -- by what the names lead to: which words are quoted, differs between versions
+    SELECT c.oid, wanted.name, c.relkind
+    FROM pg_catalog.unnest(%s::text[]) AS wanted (name)
+    JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(wanted.name)
     WHERE c.relkind IN ('r', 'p', 'm')
-      AND pg_catalog.format('%%I.%%I', n.nspname, c.relname) = ANY (%s)
 ), parts AS (
     SELECT oid AS whole, oid AS part FROM named WHERE relkind <> 'p'
     UNION ALL

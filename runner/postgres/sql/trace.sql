@@ -6,6 +6,7 @@ FROM (
     SELECT relation, pg_catalog.array_agg(DISTINCT mode) AS modes
     FROM pg_catalog.pg_locks
     WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND granted
+      AND mode <> 'SIReadLock'  -- of serializable transactions: nobody waits for it
       AND relation <= %s  -- the highest number of those that were there before: the plan's own are of no interest
       AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
     GROUP BY relation
