@@ -115,6 +115,6 @@ def dry_run_lines(tried: DryRun) -> Iterator[str]:
     if len(telling) > MOST_LINES:
         yield f"and {len(telling) - MOST_LINES} more statements, which the summary lists"
     if tried.schema is not None:
-        yield from tried.schema.short(most=MOST_CHANGES) or ("the schema stays as it is",)
+        yield from tried.schema.short(most=MOST_CHANGES) or ("no change of the schema is seen",)
     if tried.mode is not DryRunMode.PREVIEW:
         yield dry_run_verdict(tried)

@@ -12,7 +12,6 @@ from runner.core.database_url import DatabaseUrl, shown
 from runner.core.shadow_choice import Provider, ShadowChoice
 from runner.errors import DatabaseUnusable, Finding
 from runner.postgres.clone import clone
-from runner.postgres.engine import ImageMissing, NoEngine
 from runner.postgres.original import Original, look_at
 from runner.postgres.programs import carried_versions
 from runner.postgres.scratch import MISSING_ROLES, Scratch, Server, throwaway_server, version_of
@@ -104,10 +103,11 @@ def _server(
                 _check_way(target, candidate, original)
                 server = stack.enter_context(throwaway_server(candidate, tell=tell, version=version))
                 _check(server, original, extensions)
-            except (NoEngine, ImageMissing, Unsuited) as error:
+            except DatabaseUnusable as error:
                 if choice.provider is not Provider.AUTO:
                     raise
                 reasons.append(str(error))
+                tell(f"not for a shadow: {error}")
                 continue
             yield candidate.provider, server
             return
