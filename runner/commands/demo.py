@@ -26,6 +26,22 @@ INSERT INTO invoices (amount) VALUES (19.90), (250);
 
 ALTER TABLE invoices ADD CONSTRAINT invoices_customer_fk FOREIGN KEY (customer_id) REFERENCES users (id);
 """
+CHANGE = """\
+-- Migration: Titles
+-- Purpose: Shows what a dry run tells of a change to tables that have rows.
+
+ALTER TABLE documents ADD COLUMN word_count BIGINT;
+
+ALTER TABLE documents ADD CONSTRAINT documents_title_length CHECK (length(title) < 500);
+
+CREATE INDEX documents_title_idx ON documents (title);
+
+CREATE TABLE document_links (
+    id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    document_id UUID NOT NULL REFERENCES documents (id),
+    address     TEXT NOT NULL
+);
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,7 @@ def demo(run: Run) -> int:
             "GITHUB_ACTOR": "ada",
         }
         migrations = checkout / "migrations"
-        broken = migrations / "08_invoices.sql"
+        change, broken = migrations / "08_titles.sql", migrations / "08_invoices.sql"
         first = migrations / "01_knowledge_workspace_schema.sql"
         staging = ("--environment", "staging")
         production = ("--environment", "production", "--review-delay", "5s")
@@ -73,31 +89,34 @@ def demo(run: Run) -> int:
                 )
             )
             show(Stage("2. What would run? Nothing is changed.", ("--dry-run", *staging)))
-            applied = show(Stage("3. Apply it, each migration in a transaction of its own.", staging))
+            show(Stage("3. Apply it, each migration in a transaction of its own.", staging))
             show(Stage("4. Again: there is nothing left to do.", staging))
+            change.write_text(CHANGE)
+            tried = show(Stage("5. What would a change do to tables that have rows?", ("--dry-run", *staging)))
+            change.unlink()
             broken.write_text(BROKEN)
             failed = show(
                 Stage(
-                    "5. A migration whose last statement fails: the dry run finds it, and nothing is changed.",
+                    "6. A migration whose last statement fails: the dry run finds it, and nothing is changed.",
                     staging,
                     1,
                 )
             )
-            show(Stage("6. Where does the database stand?", ("status",)))
-            show(Stage("7. How did it come there?", ("history",)))
+            show(Stage("7. Where does the database stand?", ("status",)))
+            show(Stage("8. How did it come there?", ("history",)))
             broken.unlink()
             original = first.read_text()
             first.write_text(original + "\nALTER TABLE users ADD COLUMN late_idea TEXT;\n")
-            show(Stage("8. An applied file is edited: refused before anything runs.", staging, 4))
+            show(Stage("9. An applied file is edited: refused before anything runs.", staging, 4))
             first.write_text(original)
-            show(Stage("9. A run that claims to be another environment: refused.", confirmed, 3))
+            show(Stage("10. A run that claims to be another environment: refused.", confirmed, 3))
             environ["DATABASE_URL"] = server.create_database("production").value
-            show(Stage("10. Production without the confirmation phrase: refused.", production, 3))
-            show(Stage("11. Production with it: a dry run, time to cancel, and only then the migrations.", confirmed))
+            show(Stage("11. Production without the confirmation phrase: refused.", production, 3))
+            show(Stage("12. Production with it: a dry run, time to cancel, and only then the migrations.", confirmed))
         except AssertionError as error:
             print(f"✗ {error}")  # noqa: T201
             return 1
-        _show_summaries(applied, failed)
+        _show_summaries(tried, failed)
     print("Every command of this demonstration ended as it should.")  # noqa: T201
     return 0
 
@@ -108,5 +127,5 @@ def _show_summaries(*summaries: str) -> None:
     markdown = "\n\n---\n\n".join(summaries)
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(page(markdown, "db-migrate: job summaries"))
-    print(f"\n━━ What GitHub shows: the job summary of the third run, and of the fifth\n\n{markdown}")  # noqa: T201
+    print(f"\n━━ What GitHub shows: the job summary of the fifth run, and of the sixth\n\n{markdown}")  # noqa: T201
     print(f"\nThe same as a page, with GitHub's look: {PICTURE}")  # noqa: T201

@@ -1,6 +1,7 @@
 """An impact in words, the same in log and summary."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from runner.core.durations import in_words
 from runner.core.headline import counted
@@ -12,6 +13,7 @@ from runner.core.sizes import count_in_words, size_in_words
 MOST_LINES = 30  # of statements in a log; the summary has all
 MOST_CHANGES = 20
 ORDER = (Attention.NONE, Attention.WAITS, Attention.STOPS)
+WORTH_TELLING = timedelta(milliseconds=1)
 MOST_NAMED = 3  # tables in a sentence
 
 
@@ -36,9 +38,10 @@ def describe_lock_taken(lock: LockTaken, impact: Impact) -> str:
 
 
 def measured(trace: Trace) -> str:
-    """`1.2 s, 5 k rows`, as a rehearsal took on the rows that there are."""
-    rows = f", {count_in_words(trace.rows)} row{'' if trace.rows == 1 else 's'}" if trace.rows else ""
-    return f"{in_words(trace.duration)}{rows}"
+    """`1.2 s, 5 k rows`, as a rehearsal took on the rows that there are; empty for what took no time worth telling."""
+    took = in_words(trace.duration) if trace.duration >= WORTH_TELLING else ""
+    rows = f"{count_in_words(trace.rows)} row{'' if trace.rows == 1 else 's'}" if trace.rows else ""
+    return ", ".join(filter(None, (took, rows)))
 
 
 def describe_work(trace: Trace) -> list[str]:
@@ -110,7 +113,7 @@ def dry_run_lines(tried: DryRun) -> Iterator[str]:
         work = describe_work(impact.trace)
         if tried.mode is DryRunMode.REHEARSE:
             work.append(measured(impact.trace))
-        if work:
+        if work := list(filter(None, work)):
             yield f"    {'; '.join(work)}"
     if len(telling) > MOST_LINES:
         yield f"and {len(telling) - MOST_LINES} more statements, which the summary lists"

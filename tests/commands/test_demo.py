@@ -19,7 +19,8 @@ def test_the_demonstration_ends_well_and_leaves_a_page(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("Every command of this demonstration ended as it should.\n")
     page = (tmp_path / "build" / "demo" / "summary.html").read_text()
-    assert "7 migrations applied to staging" in page
+    assert "7 migrations applied to staging" in done.stdout
+    assert "ACCESS EXCLUSIVE" in page
     assert "<table>" in page
 
 
