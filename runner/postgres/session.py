@@ -214,6 +214,8 @@ def reading(connection: Connection) -> Iterator[None]:
     """
     try:
         with together(connection):  # psycopg's transaction() would wait for its BEGIN and COMMIT
+            if connection.info.transaction_status == TransactionStatus.INERROR:
+                connection.execute("ROLLBACK")
             connection.execute("BEGIN READ ONLY")
             settle(connection, local=True)
             connection.execute("SET LOCAL row_security = off")
