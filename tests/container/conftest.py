@@ -16,6 +16,7 @@ from .github_runner import LABEL, Workspace, build_image
 from .postgres_service import IMAGE, Database, PostgresService, running_postgres
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs an engine: `-m 'not container'` leaves it out, `--dist loadgroup` builds the image only once."""
     for item in items:

@@ -15,6 +15,7 @@ from tests.faults.servers import DurableServer, durable_server
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one version stay together: with `--dist loadgroup` each server starts only once."""
     for item in items:
