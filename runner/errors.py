@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled-back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,12 @@ class MigrationFailed(RunnerError):
 
     exit_code = 1
     outcome = Outcome.FAILED
+
+
+class RolledBack(MigrationFailed):
+    """A smoke test failed, and what the run had applied was undone by its down files."""
+
+    outcome = Outcome.ROLLED_BACK
 
 
 class InputError(RunnerError):

@@ -20,8 +20,10 @@ MAY_IMPORT = {
     "secrets": "",
     "core": "errors",
     "gates": "errors core",
-    "inputs": "errors",
+    "inputs": "errors core gates",
     "config": "errors core gates inputs",
+    "config_file": "errors inputs",
+    "json_schema": "core inputs config_file",
     "postgres": "errors core resources",
     "github": "errors core",
     "workspace": "errors core",
@@ -32,7 +34,7 @@ MAY_IMPORT = {
     "secret_scan": "errors core",
     "git_history": "errors core",
     "commands": "errors core gates config postgres workspace squawk secret_scan render console resources",
-    "cli": "errors core inputs config postgres github git_history render console secrets flags commands",
+    "cli": "errors core inputs config config_file postgres github git_history render console secrets flags commands",
     "__main__": "cli",
 }
 
@@ -43,6 +45,7 @@ ONLY_IN = {  # the packages that are installed with the program
     "postgast": "core",
     "google": "core",  # protobuf, which postgast is made of
     "click": "flags",
+    "yaml": "config_file",
     "detect_secrets": "secret_scan",
     "dulwich": "git_history",
     "httpx": "github",
@@ -54,7 +57,7 @@ ONLY_IN = {  # the packages that are installed with the program
 PURE_ROOMS = "errors core gates inputs config"  # what they know comes in as arguments
 PURE_MODULES = (
     "bisect collections dataclasses datetime difflib enum functools hashlib heapq itertools json pathlib re threading "
-    "typing unicodedata urllib"
+    "typing unicodedata urllib zoneinfo"
 )
 
 

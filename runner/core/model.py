@@ -475,6 +475,90 @@ class DryRun:
         return next((result for result in self.rehearsed if result.failure), None)
 
 
+class RestorePointMode(StrEnum):
+    """What is marked before the first migration runs, so that the database can be restored to there."""
+
+    AUTO = "auto"  # a named point where the role may make one, else position and time
+    REQUIRED = "required"  # a named point, or the run is refused
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorePoint:
+    """Where the database can be restored to, as far as its write-ahead log is kept."""
+
+    at: datetime  # by the server's clock
+    name: str = ""  # of the point in the write-ahead log; empty when none was made
+    lsn: str = ""  # its position there: "0/16B3748"; empty when the role may not ask
+    archived: bool | None = None  # the server archives its log; None when it does not tell
+
+    @property
+    def text(self) -> str:
+        """`db_migrate_1a2b3c4d`, or `0/16B3748 at 2026-11-22 12:00:00 UTC`."""
+        time = f"{self.at:%Y-%m-%d %H:%M:%S %Z}"
+        return self.name or (f"{self.lsn} at {time}" if self.lsn else time)
+
+
+class BackupMode(StrEnum):
+    """What is written to a file before the first migration runs."""
+
+    NONE = "none"
+    SCHEMA = "schema"  # without the rows
+    DUMP = "dump"  # the whole database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A dump of the database in pg_dump's custom format, which pg_restore could read."""
+
+    path: PurePosixPath  # relative to the workspace
+    mode: BackupMode
+    size: int  # bytes
+    entries: int  # in its table of contents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeTest:
+    """A file of queries that must be true after the migrations."""
+
+    source: SourceFile
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeResult:
+    """How a smoke test went."""
+
+    test: SmokeTest
+    duration: timedelta
+    failure: Finding | None = None
+
+
+class OnSmokeFailure(StrEnum):
+    """What follows when a smoke test fails."""
+
+    FAIL = "fail"  # the run has failed, and what it applied stays
+    ROLLBACK = "rollback"  # besides, what it applied is undone by the down files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undoing:
+    """What became of undoing a run's own migrations."""
+
+    why_not: str = ""  # why nothing was undone
+    steps: tuple[StepResult, ...] = ()  # in the order in which they were undone; the last one may have failed
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """The versions that are not applied any more."""
+        return tuple(step.migration.version for step in self.steps if step.completed)
+
+    @property
+    def failed(self) -> StepResult | None:
+        """The one that could not be undone."""
+        return next((step for step in self.steps if not step.completed), None)
+
+
 class StageState(StrEnum):
     """How a stage of the run went."""
 
@@ -508,6 +592,7 @@ class RunContext:
     docs_url: str = DOCS_URL  # of our own pages, those of the action's version
     run_attempt: int | None = None
     event: str = ""  # GitHub's name of the event; empty outside of GitHub
+    activity: str = ""  # what happened to a release, for its event: "published"
 
     @property
     def manual(self) -> bool:
@@ -546,6 +631,12 @@ class Report:
     plan_document: PlanDocument | None = None  # what is approved
     dry_run: DryRun | None = None
     schema: SchemaDifference | None = None  # what this run has changed
+    tracking_schema: str = "public"  # of the ledger
+    restore_point: RestorePoint | None = None
+    backup: Backup | None = None
+    smoke: Sequence[SmokeResult] = ()
+    undoing: Undoing | None = None  # when a smoke test failed and what was applied was to be undone
+    release_notes: str = ""  # path of the file with them, relative to the workspace
     findings: Sequence[Finding] = ()
     table: Table | None = None  # what `status` and `history` show
     next_steps: Sequence[str] = ()  # what to do now, one sentence each
@@ -557,8 +648,11 @@ class Report:
 
     @property
     def applied(self) -> tuple[str, ...]:
-        """The versions that this run applied."""
-        return tuple(step.migration.version for step in self.steps if step.completed)
+        """The versions that this run applied, and that stay."""
+        undone = self.undoing.undone if self.undoing else ()
+        return tuple(
+            step.migration.version for step in self.steps if step.completed and step.migration.version not in undone
+        )
 
     @property
     def pending(self) -> tuple[str, ...]:

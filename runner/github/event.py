@@ -3,8 +3,10 @@
 https://docs.github.com/en/actions/reference/workflows-and-actions/variables
 """
 
+import json
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 
 from runner.core.model import DOCS_URL, RunContext
 
@@ -29,7 +31,18 @@ def run_context(environ: Mapping[str, str]) -> RunContext:
         docs_url=f"{server}/{action}/blob/{environ.get('GITHUB_ACTION_REF') or 'HEAD'}/docs" if action else DOCS_URL,
         run_attempt=int(attempt) if attempt.isdecimal() else None,
         event=environ.get("GITHUB_EVENT_NAME", ""),
+        activity=_activity(environ) if environ.get("GITHUB_EVENT_NAME") == "release" else "",
     )
+
+
+def _activity(environ: Mapping[str, str]) -> str:
+    """What happened to a release; empty when the event does not tell."""
+    try:
+        payload = json.loads(Path(environ.get("GITHUB_EVENT_PATH", "")).read_bytes())
+    except (OSError, ValueError):
+        return ""
+    action = payload.get("action") if isinstance(payload, dict) else None
+    return action if isinstance(action, str) else ""
 
 
 def _readable(text: str) -> str:

@@ -1,5 +1,8 @@
 """Who runs this, from where, for what."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from runner.github.event import run_context
@@ -68,3 +71,17 @@ def test_each_run_has_an_id_of_its_own() -> None:
 
 def test_a_commit_without_a_repository_is_not_linked() -> None:
     assert run_context({"GITHUB_SHA": "0123abc"}).source_url == ""
+
+
+@pytest.mark.parametrize(("event", "activity"), [("release", "deleted"), ("push", "")])
+def test_what_happened_to_a_release_is_read_from_its_event(tmp_path: Path, event: str, activity: str) -> None:
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps({"action": "deleted", "release": {}}))
+    assert run_context({"GITHUB_EVENT_NAME": event, "GITHUB_EVENT_PATH": str(path)}).activity == activity
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"action": 1}', "\xff"])
+def test_an_event_that_does_not_tell_is_no_problem(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "event.json"
+    path.write_text(text, encoding="latin-1")
+    assert run_context({"GITHUB_EVENT_NAME": "release", "GITHUB_EVENT_PATH": str(path)}).activity == ""
