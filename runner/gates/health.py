@@ -1,12 +1,26 @@
 """The server must be one that can be migrated by this role."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 
+from runner.core.ailments import ailments, hidden_sessions
+from runner.core.headline import counted
+from runner.core.health import HealthFacts
 from runner.core.ledger import tool_of
-from runner.core.model import LedgerState, Target
+from runner.core.model import LedgerState, Target, Verdict
 from runner.errors import DatabaseUnusable, Finding, InputError, Level
 
+GATE = "health"
 OLDEST = 14
+
+
+class HealthMode(StrEnum):
+    """What a finding about the server does to the run."""
+
+    WARN = "warn"
+    ERROR = "error"  # refuses it
+    OFF = "off"  # nobody looks
 
 
 def check_target(target: Target, schema: str, *, dry_run: bool = False) -> list[Finding]:
@@ -20,6 +34,40 @@ def check_target(target: Target, schema: str, *, dry_run: bool = False) -> list[
     if problems and not dry_run:
         raise DatabaseUnusable(*problems)
     return [replace(problem, level=Level.WARNING) for problem in problems]
+
+
+def health_findings(facts: HealthFacts, target: Target) -> list[Finding]:
+    """What a migration may wait for or fail at, the worst first, as warnings; as notices what may well be meant, and
+    what this role could not look at. The hint says what to do, the detail is SQL that shows it.
+    """
+    return [*ailments(facts), *hidden_sessions(facts, target.role)]
+
+
+def graded(mode: HealthMode, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings as the mode sees them: an error where it refuses, nothing where nobody looks."""
+    if mode is HealthMode.OFF:
+        return []
+    return [replace(finding, level=Level.ERROR) if _weighs(mode, finding) else finding for finding in findings]
+
+
+def check_health(mode: HealthMode, findings: Sequence[Finding]) -> Verdict:
+    """Whether the server is in a state to be migrated. Notices never refuse."""
+    if mode is HealthMode.OFF:
+        return Verdict(gate=GATE, passed=True, reason="switched off by `health: off`")
+    if not findings:
+        return Verdict(gate=GATE, passed=True, reason="nothing was found")
+    if refusing := [finding for finding in findings if _weighs(mode, finding)]:
+        return Verdict(
+            gate=GATE,
+            passed=False,
+            reason=f"{counted(len(refusing), 'finding')} about the server",
+            way_out="do what stands beside each, and run again; or let them be warnings with `health: warn`",
+        )
+    return Verdict(gate=GATE, passed=True, reason=counted(len(findings), "finding"))
+
+
+def _weighs(mode: HealthMode, finding: Finding) -> bool:
+    return mode is HealthMode.ERROR and finding.level is Level.WARNING
 
 
 def _closed_to_writing(target: Target) -> list[Finding]:

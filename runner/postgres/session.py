@@ -63,12 +63,23 @@ HINTS = {
     r"database \".*\" does not exist": "create the database, or correct its name in `database-url`",
     r"role \".*\" does not exist": "create the role, or correct the user in `database-url`",
     r"not permitted to log in": "ALTER ROLE … LOGIN, or correct the user in `database-url`",
+    r"permission denied for database": "GRANT CONNECT ON DATABASE … TO …, or correct the user in `database-url`",
+    r"not currently accepting connections": "ALTER DATABASE … ALLOW_CONNECTIONS true, or name another one",
+    r"too many connections for role": "a run needs two, at times three: end some of its sessions, or ALTER ROLE … "
+    "CONNECTION LIMIT",
+    r"too many connections for database": "a run needs two, at times three: end some of its sessions, or ALTER "
+    "DATABASE … CONNECTION LIMIT",
+    r"too many|remaining connection slots": "the server is full, and a run needs two connections, at times three: end "
+    "sessions that nobody needs, or raise max_connections",
     r"pg_hba.conf|SSL|sslmode": "see which users, addresses and TLS modes the server accepts; the URL sets `sslmode`",
     r"Connection refused|could not translate|Name or service|timeout|No route|No such file": (
         "is the server up, and reachable from this runner? A container action reaches a service by its label, "
         "as in postgres:5432, never by localhost"
     ),
-    r"starting up|shutting down|too many": "try again when the server is ready; a service wants a --health-cmd",
+    r"hot standby mode is disabled": "`database-url` must name the primary",
+    r"starting up|shutting down|in recovery mode|not yet accepting|not accepting connections": (
+        "try again when the server is ready; a service wants a --health-cmd"
+    ),
 }
 PASSING = re.compile(  # as while a server restarts or a network is cut
     r"starting up|shutting down|in recovery mode|not yet accepting|too many|remaining connection slots"

@@ -1,14 +1,16 @@
 """A server that can be migrated, by a role that may."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import postgast
 import pytest
 from postgast import pg_query_pb2
 
-from runner.core.model import LedgerState, Target
+from runner.core.health import HealthFacts
+from runner.core.model import LedgerState, Session, Target
 from runner.errors import DatabaseUnusable, Finding, InputError, Level
-from runner.gates.health import check_ledger, check_target
+from runner.gates.health import HealthMode, check_health, check_ledger, check_target, graded, health_findings
 from tests.builders import a_target
 
 
@@ -187,3 +189,41 @@ def test_looking_only_needs_no_rights_to_write() -> None:
     check_ledger(a_target(in_recovery=True, read_only=True, unwritable=("schema_migrations",)), "public")
     with pytest.raises(InputError):
         check_ledger(a_target(ledger=LedgerState.FOREIGN, foreign_columns=("version",)), "public")
+
+
+# What a migration may wait for
+
+OLD = Session(pid=4711, state="active", age=timedelta(minutes=20))
+WARNED = Finding("an old transaction", level=Level.WARNING)
+NOTED = Finding("something hidden", level=Level.NOTICE)
+
+
+def test_what_was_seen_and_what_could_not_be_are_findings() -> None:
+    seen, hidden = health_findings(HealthFacts(database="app", sessions=(OLD,), hidden=2), a_target())
+    assert (seen.level, hidden.level) == (Level.WARNING, Level.NOTICE)
+    assert "pid 4711" in seen.message
+    assert hidden.hint == 'GRANT pg_read_all_stats TO "migrator";'
+
+
+def test_findings_warn_unless_they_are_to_refuse() -> None:
+    verdict = check_health(HealthMode.WARN, [WARNED, NOTED])
+    assert (verdict.gate, verdict.passed, verdict.reason) == ("health", True, "2 findings")
+    assert graded(HealthMode.WARN, [WARNED, NOTED]) == [WARNED, NOTED]
+
+
+def test_a_warning_refuses_when_it_is_asked_to_and_says_what_would_let_the_run_pass() -> None:
+    verdict = check_health(HealthMode.ERROR, [WARNED, NOTED])
+    assert (verdict.gate, verdict.passed, verdict.reason) == ("health", False, "1 finding about the server")
+    assert "`health: warn`" in verdict.way_out
+    assert graded(HealthMode.ERROR, [WARNED, NOTED]) == [replace(WARNED, level=Level.ERROR), NOTED]
+
+
+def test_a_notice_never_refuses() -> None:
+    assert check_health(HealthMode.ERROR, [NOTED]).passed
+    assert check_health(HealthMode.ERROR, []).reason == "nothing was found"
+
+
+def test_nothing_is_told_when_nobody_looks() -> None:
+    verdict = check_health(HealthMode.OFF, [WARNED])
+    assert (verdict.passed, verdict.reason) == (True, "switched off by `health: off`")
+    assert graded(HealthMode.OFF, [WARNED]) == []
