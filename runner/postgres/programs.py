@@ -1,22 +1,29 @@
-"""pg_dump and psql: how they are run without a secret in a list of processes, and as well connected as we are."""
+"""pg_dump, pg_restore and psql: how they are run without a secret in a list of processes, and as well connected as we
+are.
+"""
 
 import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from psycopg import conninfo
 
 from runner.core.database_url import SECRET_KEYWORDS
 from runner.postgres.embedded import programs_of
 from runner.postgres.session import Connection
+from runner.postgres.signals import audible, deaf
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 TIMEOUT = 300  # seconds
+GRACE = 2  # seconds for a program to end when it is told to
 SERVICE = "db-migrate"
 LEFT_OUT = {"service", "servicefile", "passfile"}  # what they gave is among the others, or the password
 QUERY = re.compile(r"\n?\w+: (?:detail: )?(?:Query was|The command was):.*", re.DOTALL)  # may name every table
@@ -84,8 +91,6 @@ class LocalPrograms:
         """As Programs says."""
         import subprocess
 
-        if address.tls and not our_libpq():
-            raise ProgramFailed("the programs that we carry speak no TLS")
         with _told(address) as (dbname, environment):
             try:
                 done = subprocess.run(  # noqa: S603 - our own program, and no shell
@@ -98,6 +103,19 @@ class LocalPrograms:
             raise ProgramFailed(what_it_said(done.stderr))
         return done.stdout
 
+    def write(self, program: str, arguments: Sequence[str], address: Address, file: BinaryIO) -> None:
+        """Let it write to a file, for as long as it takes; an interruption ends it. Raises ProgramFailed with what it
+        says.
+        """
+        with _told(address) as (dbname, environment):
+            _patiently([str(self.folder / program), *arguments, "--dbname", dbname], environment, file.fileno())
+
+    def ask(self, program: str, *arguments: str) -> bytes:
+        """What it writes without a database, for as long as it takes; an interruption ends it. Raises ProgramFailed
+        with what it says.
+        """
+        return _patiently([str(self.folder / program), *arguments], {})
+
     @contextmanager
     def file(self, content: bytes) -> Iterator[str]:
         """As Programs says."""
@@ -107,9 +125,48 @@ class LocalPrograms:
             yield str(path)
 
 
+def _patiently(command: Sequence[str], environment: Mapping[str, str], output: int | None = None) -> bytes:
+    """What a program writes, unless it does so to `output`. Raises ProgramFailed."""
+    import subprocess
+
+    with (
+        deaf(),  # an interruption between its beginning and the wait for its end would leave it alone
+        subprocess.Popen(  # noqa: S603 - our own program, and no shell
+            command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE if output is None else output,
+        ) as process,
+    ):  # fmt: skip
+        try:
+            with audible():
+                written, errors = process.communicate()
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode:
+        raise ProgramFailed(what_it_said(errors) or _ended(Path(command[0]).name, process.returncode))
+    return written or b""
+
+
+def _end(process: "Popen[bytes]") -> None:
+    """Told to end, pg_dump cancels its statement on the server."""
+    import subprocess
+
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE)
+    process.kill()  # nothing happens to one that has ended
+
+
+def _ended(program: str, code: int) -> str:
+    """As when it is killed, and had no time to say why."""
+    return f"{program} was ended by signal {-code}" if code < 0 else f"{program} ended with exit code {code}"
+
+
 @contextmanager
 def _told(address: Address) -> Iterator[tuple[str, dict[str, str]]]:
-    """The argument, and the environment that adds what is secret."""
+    """The argument, and the environment that adds what is secret. Raises ProgramFailed."""
+    if address.tls and not our_libpq():
+        raise ProgramFailed("the programs that we carry speak no TLS")
     environment = {"HOME": str(home())} | address.variables()  # where certificates are looked for
     if library := our_libpq():
         environment["LD_PRELOAD"] = library
