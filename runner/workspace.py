@@ -51,6 +51,31 @@ def discover(checkout: Path, folder: PurePosixPath, order: VersionOrder) -> tupl
     return migrations, gaps(migration.version for migration in migrations)
 
 
+def smoke_files(checkout: Path, pattern: str) -> list[SourceFile]:
+    """The files of the checkout that match a pattern such as `smoke-tests/*.sql` or `**/*.smoke.sql`, by their paths.
+    Names that begin with a dot only match where the pattern has one too. `**` does not follow links:
+    https://docs.python.org/3.11/library/pathlib.html#pathlib.Path.glob. Raises InputError.
+    """
+    try:
+        if ".." in PurePosixPath(pattern).parts:
+            raise ValueError("it leads out of the checkout")
+        places = {place.relative_to(checkout) for place in checkout.glob(pattern)}
+    except (ValueError, NotImplementedError) as error:  # as, before Python 3.13, for `**.sql`
+        hint = "such as smoke-tests/*.sql or **/*.smoke.sql, relative to the checkout"
+        raise InputError(Finding(f"smoke-tests: `{pattern}` is no pattern of files: {error}", hint=hint)) from None
+    hidden = any(part.startswith(".") for part in PurePosixPath(pattern).parts)
+    paths = sorted(
+        PurePosixPath(place) for place in places if hidden or not any(part.startswith(".") for part in place.parts)
+    )
+    if not paths:
+        hint = "correct the pattern, which is relative to the checkout, or leave `smoke-tests` out"
+        raise InputError(Finding(f"smoke-tests: no file of the checkout matches `{pattern}`", hint=hint))
+    found = [_undecodable(path.parent, path.name) or _read(checkout, path) for path in paths]
+    if problems := [file for file in found if isinstance(file, Finding)]:
+        raise InputError(*problems)
+    return [file for file in found if isinstance(file, SourceFile)]
+
+
 def _names(checkout: Path, folder: PurePosixPath) -> list[FileName | Finding]:
     place = Path(os.path.normpath(checkout / folder))
     try:
@@ -64,12 +89,16 @@ def _names(checkout: Path, folder: PurePosixPath) -> list[FileName | Finding]:
 
 
 def _name(folder: PurePosixPath, name: str) -> FileName | Finding:
+    return _undecodable(folder, name, hint=EXAMPLE) or parse_name(folder / name)
+
+
+def _undecodable(folder: PurePosixPath, name: str, *, hint: str = "rename it") -> Finding | None:
     try:
-        name.encode()
+        str(folder / name).encode()
     except UnicodeEncodeError:
-        readable = os.fsencode(name).decode(errors="replace")
-        return Finding("the name of this file is not UTF-8", path=folder / readable, hint=EXAMPLE)
-    return parse_name(folder / name)
+        readable = os.fsencode(folder / name).decode(errors="replace")
+        return Finding("the name of this file is not UTF-8", path=PurePosixPath(readable), hint=hint)
+    return None
 
 
 def _orphans(files: Iterable[FileName], ups: Iterable[FileName]) -> Iterable[Finding]:

@@ -9,7 +9,7 @@ from runner.core.checksum import checksum
 from runner.core.model import MigrationFile
 from runner.core.naming import VersionOrder
 from runner.errors import Finding, InputError, Level
-from runner.workspace import AT_ONCE, discover
+from runner.workspace import AT_ONCE, discover, smoke_files
 
 FOLDER = PurePosixPath("migrations")
 
@@ -295,3 +295,109 @@ def test_refuses_a_folder_with_the_name_of_a_migration(folder: Path) -> None:
 def test_refuses_a_name_that_is_not_utf_8_and_shows_what_can_be_shown(folder: Path) -> None:
     Path(os.fsdecode(os.fsencode(folder) + b"/01_\xff.sql")).write_text("")
     assert str(refusal(folder)) == "migrations/01_\ufffd.sql: the name of this file is not UTF-8"
+
+
+# Smoke tests
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with room around it."""
+    place = tmp_path / "checkout"
+    place.mkdir()
+    return place
+
+
+def put(checkout: Path, *paths: str, content: bytes = b"SELECT true;") -> None:
+    for path in paths:
+        (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / path).write_bytes(content)
+
+
+def smoke(checkout: Path, pattern: str) -> list[str]:
+    return [str(file.path) for file in smoke_files(checkout, pattern)]
+
+
+def smoke_refusals(checkout: Path, pattern: str) -> list[Finding]:
+    with pytest.raises(InputError) as caught:
+        smoke_files(checkout, pattern)
+    return list(caught.value.findings)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("smoke-tests/*.sql", ["smoke-tests/a.sql", "smoke-tests/b.smoke.sql"]),
+        ("smoke-tests/a.sql", ["smoke-tests/a.sql"]),
+        ("./smoke-tests/[a-z].sql", ["smoke-tests/a.sql"]),
+        ("**/*.smoke.sql", ["app/db/c.smoke.sql", "smoke-tests/b.smoke.sql", "top.smoke.sql"]),
+        ("app/**/*.sql", ["app/db/c.smoke.sql"]),
+        ("*.sql", ["top.smoke.sql"]),
+        (".hidden/*.sql", [".hidden/d.smoke.sql"]),
+    ],
+)
+def test_finds_smoke_tests_by_a_pattern_in_the_order_of_their_paths(
+    checkout: Path, pattern: str, expected: list[str]
+) -> None:
+    put(checkout, "smoke-tests/b.smoke.sql", "smoke-tests/a.sql", "smoke-tests/README.md", "app/db/c.smoke.sql")
+    put(checkout, "top.smoke.sql", ".hidden/d.smoke.sql", "app/.git/e.smoke.sql", "smoke-tests/.f.sql")
+    assert smoke(checkout, pattern) == expected
+
+
+def test_smoke_tests_are_read_as_migrations_are(checkout: Path) -> None:
+    put(checkout, "smoke-tests/a.sql", content=b"\xef\xbb\xbfSELECT true;\r\nSELECT true;\r\n")
+    [source] = smoke_files(checkout, "smoke-tests/*.sql")
+    assert source.data == b"SELECT true;\nSELECT true;\n"
+
+
+def test_a_pattern_that_matches_nothing_names_the_input(checkout: Path) -> None:
+    [finding] = smoke_refusals(checkout, "smoke-tests/*.sql")
+    assert finding.message == "smoke-tests: no file of the checkout matches `smoke-tests/*.sql`"
+
+
+@pytest.mark.parametrize("pattern", ["/etc/*.sql", ""])
+def test_what_is_no_pattern_names_the_input(checkout: Path, pattern: str) -> None:
+    [finding] = smoke_refusals(checkout, pattern)
+    assert finding.message.startswith(f"smoke-tests: `{pattern}` is no pattern of files: ")
+
+
+def test_a_pattern_does_not_lead_out_of_the_checkout(checkout: Path) -> None:
+    put(checkout.parent, "a.sql")
+    [finding] = smoke_refusals(checkout, "../*.sql")
+    assert finding.message == "smoke-tests: `../*.sql` is no pattern of files: it leads out of the checkout"
+
+
+def test_all_that_is_wrong_with_smoke_tests_is_told_at_once(checkout: Path) -> None:
+    put(checkout.parent, "elsewhere/secret.sql")
+    put(checkout, "smoke-tests/a.sql", content=b"SELECT true;\nSELECT '\xe4';")
+    put(checkout, "smoke-tests/b.sql", content=b"SELECT\0")
+    (checkout / "smoke-tests" / "c.sql").symlink_to(checkout.parent / "elsewhere" / "secret.sql")
+    (checkout / "smoke-tests" / "d.sql").symlink_to("nowhere")
+    (checkout / "smoke-tests" / "e.sql").mkdir()
+    assert [str(finding) for finding in smoke_refusals(checkout, "smoke-tests/*.sql")] == [
+        "smoke-tests/a.sql:2: the file is not UTF-8 (byte 22 is 0xe4)",
+        "smoke-tests/b.sql:1: the file contains a NUL byte, which PostgreSQL does not take",
+        "smoke-tests/c.sql: this link leads out of the checkout",
+        "smoke-tests/d.sql: the file cannot be read: No such file or directory",
+        "smoke-tests/e.sql: the file cannot be read: Is a directory",
+    ]
+
+
+def test_a_folder_that_is_a_link_does_not_lead_out_either(checkout: Path) -> None:
+    put(checkout.parent, "elsewhere/a.sql")
+    (checkout / "smoke-tests").symlink_to(checkout.parent / "elsewhere")
+    [finding] = smoke_refusals(checkout, "smoke-tests/*.sql")
+    assert str(finding) == "smoke-tests/a.sql: this link leads out of the checkout"
+
+
+def test_a_link_inside_of_the_checkout_is_followed(checkout: Path) -> None:
+    put(checkout, "kept/a.sql")
+    (checkout / "smoke-tests").symlink_to("kept")
+    assert smoke(checkout, "smoke-tests/*.sql") == ["smoke-tests/a.sql"]
+
+
+def test_a_smoke_test_whose_name_is_not_utf8_is_refused(checkout: Path) -> None:
+    put(checkout, "smoke-tests/a.sql")
+    (checkout / "smoke-tests" / os.fsdecode(b"\xe4.sql")).write_text("")
+    [finding] = smoke_refusals(checkout, "smoke-tests/*.sql")
+    assert finding.message == "the name of this file is not UTF-8"

@@ -59,7 +59,12 @@ def apply(
         with audible():
             files = [migration.file for migration in waiting]
             ledger.begin_run(
-                worker, files, mutex=execution.mutex, wal=execution.tells_wal, plan_digest=execution.plan_digest
+                worker,
+                files,
+                mutex=execution.mutex,
+                wal=execution.tells_wal,
+                plan_digest=execution.plan_digest,
+                restore_point=execution.restore_point,
             )
     except Cancelled:  # it may be begun
         _end_run(execution, Outcome.CANCELLED)

@@ -26,6 +26,7 @@ class Execution:
     timeouts: Timeouts
     tells_wal: bool = False  # the role may ask where the write-ahead log stands
     plan_digest: str = ""  # of what was approved
+    restore_point: str = ""  # where the database can be restored to
     release: bool = False  # all migrations in one transaction
     retry: RetryPolicy = NEVER
     watch: Watch | None = None

@@ -66,10 +66,10 @@ BEGIN_RUN: LiteralString = """
     WITH begun AS (
         INSERT INTO {schema}.migration_runs
             (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
-             plan_digest, runner_version, server_version, wal_start)
+             plan_digest, restore_point, runner_version, server_version, wal_start)
         SELECT %(run_id)s, 'migrate', %(environment)s, %(actor)s, %(triggering_actor)s, %(repository)s, %(ref)s,
-               %(sha)s, %(run_url)s, %(run_attempt)s, %(plan_digest)s, %(version)s, current_setting('server_version'),
-               {wal_position}
+               %(sha)s, %(run_url)s, %(run_attempt)s, %(plan_digest)s, %(restore_point)s, %(version)s,
+               current_setting('server_version'), {wal_position}
         WHERE EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
         RETURNING run_id)
     SELECT 1 / count(*) FROM begun"""
@@ -79,7 +79,7 @@ END_RUN: LiteralString = """
 LEFT: LiteralString = """
     SELECT run_id::text, coalesce(finished_at, started_at) AS finished_at, schema_fingerprint AS fingerprint,
            split_part(server_version, '.', 1)
-    FROM {schema}.migration_runs ORDER BY started_at DESC, run_id LIMIT 1"""
+    FROM {schema}.migration_runs WHERE command = 'migrate' ORDER BY started_at DESC, run_id LIMIT 1"""
 KEPT: LiteralString = "SELECT schema_snapshot FROM {schema}.migration_runs WHERE run_id = %s"
 KEEP: LiteralString = """
     UPDATE {schema}.migration_runs
@@ -88,6 +88,23 @@ KEEP: LiteralString = """
     WHERE run_id = %(run_id)s OR schema_snapshot IS NOT NULL"""  # of the last run only: it is large
 RECORD_ENVIRONMENT: LiteralString = """
     INSERT INTO {schema}.migration_environment (environment) VALUES (%s) ON CONFLICT DO NOTHING"""
+SET_ENVIRONMENT: LiteralString = """
+    WITH moved AS (
+        INSERT INTO {schema}.migration_environment (environment) VALUES (%(environment)s)
+        ON CONFLICT (only_row) DO UPDATE SET environment = excluded.environment, recorded_at = clock_timestamp()
+        RETURNING environment
+    ), kept AS (
+        INSERT INTO {schema}.migration_history
+            (id, version, action, executed_at, status, executed_by, environment, run_id)
+        SELECT gen_random_uuid(), 'environment', 'repair', clock_timestamp(), 'success', %(actor)s, environment,
+               %(run_id)s
+        FROM moved)
+    INSERT INTO {schema}.migration_runs
+        (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
+         runner_version, server_version, finished_at, outcome)
+    SELECT %(run_id)s, 'repair', environment, %(actor)s, %(triggering_actor)s, %(repository)s, %(ref)s, %(sha)s,
+           %(run_url)s, %(run_attempt)s, %(version)s, current_setting('server_version'), clock_timestamp(), 'applied'
+    FROM moved"""
 FORGET_PENDING: LiteralString = """
     DELETE FROM {schema}.schema_migrations
     WHERE version <> ALL (%(versions)s::text[]) AND transactional IS NOT FALSE AND (
@@ -172,12 +189,34 @@ RECORD_FAILED: LiteralString = """
         FROM recorded)
     SELECT statements_done FROM recorded"""
 RECORD_UNDONE: LiteralString = """
-    WITH undone AS (DELETE FROM {schema}.schema_migrations WHERE version = %(version)s RETURNING version)
+    WITH undone AS (
+        DELETE FROM {schema}.schema_migrations
+        WHERE version = %(version)s AND status = 'completed'
+          AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
+        RETURNING version
+    ), told AS (
+        DELETE FROM {schema}.migration_history WHERE id = %(announced)s
+    ), kept AS (
+        INSERT INTO {schema}.migration_history
+            (id, version, action, executed_at, execution_time_ms, status, executed_by, environment, run_id)
+        SELECT gen_random_uuid(), version, 'rollback', clock_timestamp(), %(ms)s, 'success', %(actor)s, %(environment)s,
+               %(run_id)s
+        FROM undone
+        RETURNING version)
+    SELECT 1 / count(*) FROM kept"""
+MAY_UNDO: LiteralString = """
+    SELECT FROM {schema}.schema_migrations
+    WHERE version = %(version)s AND status = 'completed'
+      AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)"""
+RECORD_NOT_UNDONE: LiteralString = """
+    WITH told AS (DELETE FROM {schema}.migration_history WHERE id = %(announced)s)
     INSERT INTO {schema}.migration_history
-        (id, version, action, executed_at, execution_time_ms, status, executed_by, environment, run_id)
-    SELECT gen_random_uuid(), version, 'rollback', clock_timestamp(), %(ms)s, 'success', %(actor)s, %(environment)s,
-           %(run_id)s
-    FROM undone"""
+        (id, version, action, executed_at, execution_time_ms, status, error_message, executed_by, environment, run_id)
+    SELECT gen_random_uuid(), version, 'rollback', clock_timestamp(), %(ms)s, 'failed', %(error)s, %(actor)s,
+           %(environment)s, %(run_id)s
+    FROM {schema}.schema_migrations WHERE version = %(version)s AND status = 'completed'
+    RETURNING id::text"""
+BEGUN_TO_UNDO = "it was begun, outside of a transaction, and no run has told how it ended"
 COMPLETED_BY: LiteralString = """
     SELECT version FROM {schema}.schema_migrations WHERE status = 'completed' AND run_id = %s"""
 WAL_POSITION: LiteralString = "pg_current_wal_lsn()"
@@ -299,16 +338,48 @@ class Ledger:
         connection.execute(self._sql(MAKE_SCHEMA) + text)  # all of it one message, and so one transaction
 
     def begin_run(
-        self, connection: Connection, planned: Sequence[MigrationFile], *, mutex: Mutex, wal: bool, plan_digest: str
+        self,
+        connection: Connection,
+        planned: Sequence[MigrationFile],
+        *,
+        mutex: Mutex,
+        wal: bool,
+        plan_digest: str,
+        restore_point: str,
     ) -> None:
         """Write the run and what it plans, visible to everybody from here on. `wal`: the role may ask where the
         write-ahead log stands. Raises DatabaseUnusable, with nothing written.
         """
-        context = self.context
         versions = [file.version for file in planned]
         names = [_stored(connection, file.name) for file in planned]
         checksums = [file.checksum for file in planned]
-        run = {
+        run = self._provenance() | {
+            "plan_digest": plan_digest or None,
+            "restore_point": restore_point or None,
+            "holder": mutex.holder,
+            "mutex": mutex.key,
+        }
+        try:
+            with usable(connection), _at_once(connection):
+                connection.execute(bound(connection, self._sql(BEGIN_RUN, wal=wal), run))
+                connection.execute(self._sql(RECORD_ENVIRONMENT), [self.environment])
+                connection.execute(self._sql(FORGET_PENDING), {"versions": versions})
+                connection.execute(self._sql(ANNOUNCE), [self.context.run_id, versions, names, checksums])
+        except DatabaseUnusable as error:
+            recover(connection)
+            if error.findings[0].sqlstate == MADE_UP:
+                raise DatabaseUnusable(mutex_lost()) from None
+            raise
+
+    def set_environment(self, connection: Connection) -> None:
+        """Make the database that of this ledger's environment, and keep who did so. Raises DatabaseUnusable."""
+        with usable(connection), connection.transaction():
+            connection.execute(self._sql(SET_ENVIRONMENT), self._provenance())
+
+    def _provenance(self) -> dict[str, Any]:
+        """Who runs this, from where, for what."""
+        context = self.context
+        return {
             "run_id": context.run_id,
             "environment": self.environment,
             "actor": context.actor,
@@ -318,22 +389,8 @@ class Ledger:
             "sha": context.sha,
             "run_url": context.run_url,
             "run_attempt": context.run_attempt,
-            "plan_digest": plan_digest or None,
             "version": __version__,
-            "holder": mutex.holder,
-            "mutex": mutex.key,
         }
-        try:
-            with usable(connection), _at_once(connection):
-                connection.execute(bound(connection, self._sql(BEGIN_RUN, wal=wal), run))
-                connection.execute(self._sql(RECORD_ENVIRONMENT), [self.environment])
-                connection.execute(self._sql(FORGET_PENDING), {"versions": versions})
-                connection.execute(self._sql(ANNOUNCE), [context.run_id, versions, names, checksums])
-        except DatabaseUnusable as error:
-            recover(connection)
-            if error.findings[0].sqlstate == MADE_UP:
-                raise DatabaseUnusable(mutex_lost()) from None
-            raise
 
     def end_run(self, connection: Connection, outcome: str, *, wal: bool) -> None:
         """Write how the run ended."""
@@ -420,9 +477,41 @@ class Ledger:
         row = connection.execute(self._sql(RECORD_FAILED), given).fetchone()
         return row[0] if row else None
 
-    def record_undone(self, connection: Connection, step: StepResult) -> None:
-        """Take a migration that was undone out of the ledger; the history keeps it."""
-        connection.execute(self._sql(RECORD_UNDONE), self._common(step))
+    def record_undone(
+        self, connection: Connection, step: StepResult, mutex: Mutex, announced: str | None = None
+    ) -> bool:
+        """Take a migration that was undone out of the ledger, inside of the transaction that undid it; the history
+        keeps it. `announced`: the entry of `announce_undoing`, which this one replaces. False, with the transaction
+        aborted, when it was not completed, or the mutex is lost.
+        """
+        given = self._common(step) | {"announced": announced, "mutex": mutex.key, "holder": mutex.holder}
+        try:
+            connection.execute(bound(connection, self._sql(RECORD_UNDONE), given))
+        except errors.DivisionByZero:
+            return False
+        return True
+
+    def may_undo(self, connection: Connection, migration: Migration, mutex: Mutex) -> bool:
+        """Whether a migration is completed, and the mutex held."""
+        given = {"version": migration.version, "mutex": mutex.key, "holder": mutex.holder}
+        return connection.execute(self._sql(MAY_UNDO), given).rowcount == 1
+
+    def announce_undoing(self, connection: Connection, migration: Migration) -> str | None:
+        """Write that a completed migration is about to be undone outside of a transaction; returns the entry of the
+        history, for what replaces it. None when there is no such migration.
+        """
+        step = StepResult(migration=migration, duration=UNKNOWN)
+        return self.record_not_undone(connection, step, BEGUN_TO_UNDO)
+
+    def record_not_undone(
+        self, connection: Connection, step: StepResult, error: str, announced: str | None = None
+    ) -> str | None:
+        """Write to the history that undoing a migration failed; returns the entry. None, with nothing written, when the
+        ledger does not have the migration as completed. `announced`: as for `record_undone`.
+        """
+        given = self._common(step) | {"announced": announced, "error": _stored(connection, error)}
+        row = connection.execute(self._sql(RECORD_NOT_UNDONE), given).fetchone()
+        return row[0] if row else None
 
     def completed_by_this_run(self, connection: Connection) -> set[str]:
         """The versions that the ledger has as completed by this run."""

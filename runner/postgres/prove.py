@@ -18,7 +18,7 @@ from runner.postgres.scratch import Scratch
 from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection, usable
 from runner.postgres.signals import deaf
-from runner.postgres.undo import undo
+from runner.postgres.undo import undo_all
 from runner.postgres.watcher import Mutex, take_mutex
 
 ONE_BY_ONE = 10  # migrations; more are undone and compared together
@@ -72,7 +72,7 @@ def prove(proof: Proof, migrations: Sequence[Migration], undoable: Sequence[Undo
             return
         whole = schema_snapshot(proof.scratch.url, proof.scratch.programs)
         for group, expected in zip(reversed(groups), reversed(before), strict=True):
-            _undo(proof, worker, group)
+            _undo(proof, worker, mutex, group)
             _compare(proof, group, expected, "undoing {} does not bring back the schema that was there before")
         for _ in _applied(proof, worker, mutex, [pair.up for pair in undoable], LedgerState.CURRENT):
             pass
@@ -91,8 +91,26 @@ def _applied(
 ) -> Iterator[StepResult]:
     if not migrations:
         return
+    execution = _execution(proof, worker, mutex)
+    with deaf(), closing(apply(execution, migrations, state)) as steps:
+        for step in steps:
+            yield step
+            if step.failure:
+                raise MigrationFailed(step.failure)
+
+
+def _undo(proof: Proof, worker: Connection, mutex: Mutex, group: Sequence[Undoable]) -> None:
+    execution = _execution(proof, worker, mutex)
+    with deaf(), closing(undo_all(execution, [pair.down for pair in reversed(group)])) as steps:
+        for step in steps:
+            if step.failure:
+                raise MigrationFailed(step.failure)
+
+
+def _execution(proof: Proof, worker: Connection, mutex: Mutex) -> Execution:
+    """A run of its own."""
     context = replace(proof.context, run_id=str(uuid.uuid4()))
-    execution = Execution(
+    return Execution(
         worker=worker,
         backend=Backend(worker.info.backend_pid),
         ledger=Ledger(schema=proof.schema, context=context, environment="check"),
@@ -105,19 +123,6 @@ def _applied(
         warn=lambda _: None,
         reconnect=lambda: proof.scratch.connect("worker"),
     )
-    with deaf(), closing(apply(execution, migrations, state)) as steps:
-        for step in steps:
-            yield step
-            if step.failure:
-                raise MigrationFailed(step.failure)
-
-
-def _undo(proof: Proof, worker: Connection, group: Sequence[Undoable]) -> None:
-    ledger = Ledger(schema=proof.schema, context=proof.context, environment="check")
-    for pair in reversed(group):
-        step = undo(worker, ledger, pair.down, timeouts=proof.timeouts)
-        if step.failure:
-            raise MigrationFailed(step.failure.scrubbed(proof.scrub))
 
 
 def _compare(proof: Proof, group: Sequence[Undoable], expected: Sequence[str], message: str) -> None:
