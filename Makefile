@@ -19,6 +19,7 @@ check: $(READY) ## format, lint, types, action.yml
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows examples/knowledge-workspace/.github/workflows/*.yml
+	$(BIN)/check-jsonschema --schemafile docs/db-migrate.schema.json examples/knowledge-workspace/db-migrate.yml
 	$(BIN)/python -m pytest tests/test_contract.py tests/test_rooms.py
 
 format: $(READY)

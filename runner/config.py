@@ -1,38 +1,45 @@
 """Raw inputs → one frozen Config; everything that is wrong with them in one error."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from runner.core.database_url import EMBEDDED, DatabaseUrl, MalformedUrl, parse_database_url
+from runner.core.database_url import EMBEDDED, DatabaseUrl, MalformedUrl, parse_database_url, shown
 from runner.core.durations import DURATION_HINT, parse_duration
-from runner.core.model import DryRunMode
+from runner.core.model import BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
 from runner.core.naming import VersionOrder
 from runner.core.parse import ParsePolicy
 from runner.core.plan import PlanPolicy
 from runner.core.queue import WatchPolicy
-from runner.core.retry import MOST_RETRIES, RetryPolicy
+from runner.core.retry import RetryPolicy
 from runner.core.shadow_choice import NoImage, Provider, ShadowChoice, parse_shadow_choice
 from runner.errors import Finding, InputError
 from runner.gates.approved_plan import DIGEST, NONE
 from runner.gates.confirmation import PRODUCTION, VARIABLE, ConfirmationPolicy
+from runner.gates.freeze import NotAWindow, Window, parse_windows
+from runner.gates.health import HealthMode
 from runner.gates.lint import LintMode, LintPolicy, unknown_rules
-from runner.inputs import BY_NAME, Given
+from runner.inputs import (
+    BY_NAME,
+    CHECK,
+    CONFIG,
+    ENVIRONMENT,
+    INPUTS,
+    NEARLY_PRODUCTION,
+    NO_FILE,
+    REPAIR,
+    FileValues,
+    Given,
+    Section,
+    layered,
+)
 
 T = TypeVar("T")
 
-ENVIRONMENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-NEARLY_PRODUCTION = frozenset({"prod", "prd", "live", "productive", "produktion"})
 LONGEST_NAME = 255  # bytes of a file's name
-REVIEW_DELAY_OF_PRODUCTION = "30s"
-BLOCKED_TIME_OF_PRODUCTION = "10s"
-MOST_BLOCKED_SESSIONS = 10_000
-CHECK = "check"
-COMMANDS = ("migrate", CHECK, "status", "history", "verify")
-DRY_RUN_MODES = {"staging": DryRunMode.REHEARSE, PRODUCTION: DryRunMode.SHADOW}  # elsewhere it is a preview
 # What changes what runs, or how: a plan is approved together with it.
 OF_THE_PLAN = (
     "tracking-schema", "transaction", "own-transactions", "version-order", "out-of-order", "lock-timeout",
@@ -40,6 +47,9 @@ OF_THE_PLAN = (
 )  # fmt: skip
 SEPARATED = re.compile(r"[\s,]+")
 TRUE, FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
+BY_HAND = "a run by hand"  # whose default is to be a dry run in production
+HIDDEN = "***"
+NOTHING = "not set"
 
 
 class Wrong(ValueError):
@@ -71,6 +81,32 @@ class ApprovedPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupPolicy:
+    """What is dumped before the first migration, and to where."""
+
+    mode: BackupMode
+    path: PurePosixPath  # relative to the workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokePolicy:
+    """What must be true after the migrations, and what follows when it is not."""
+
+    pattern: str  # of files, relative to the checkout
+    on_failure: OnSmokeFailure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One input as it stands in this run, for people: without its secrets."""
+
+    name: str
+    text: str
+    origin: str
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What a run was asked to do; every value checked."""
 
@@ -89,77 +125,113 @@ class Config:
     approved: ApprovedPlan | None
     settings: Mapping[str, str]  # those inputs that a plan is approved with, as given or by default
     confirmation: ConfirmationPolicy
+    allow_prerelease: bool
+    health: HealthMode
+    freeze: tuple[Window, ...]  # when the environment may be migrated, and when not
+    restore_point: RestorePointMode
+    backup: BackupPolicy | None
+    smoke: SmokePolicy | None
+    set_environment: str | None  # what `repair` makes of the database
     timing: Timing
     release: bool  # all pending migrations in one transaction
     retry: RetryPolicy
     watch: WatchPolicy
     github_token: str = field(repr=False)
     verbose: bool
+    values: tuple[Value, ...] = field(repr=False)  # all of them, as they stand, with where each came from
 
 
 def load(
-    given: Mapping[str, Given], environ: Mapping[str, str], *, manual: bool, problems: Sequence[Finding] = ()
+    given: Mapping[str, Given],
+    environ: Mapping[str, str],
+    *,
+    manual: bool,
+    problems: Sequence[Finding] = (),
+    file: FileValues = NO_FILE,
 ) -> Config:
-    """Judge the values. `manual`: the run was started with GitHub's form. Raises InputError with all problems,
-    those already known included.
+    """Judge the values given, and below them those of the configuration file, of all its environments. `manual`: the
+    run was started with GitHub's form. Raises InputError with all problems, those already known included.
     """
-    reader = _Reader(given, list(problems))
-    environment = reader.read("environment", _environment)
-    production = environment == PRODUCTION
-    asked = reader.optional("dry-run", _boolean)
-    by_hand = manual and production and asked is None
-    delay = REVIEW_DELAY_OF_PRODUCTION if production else "0"
-    confirmation = given.get("confirmation", Given("", ""))
-    command = reader.read("command", _one_of(*COMMANDS))
+    reader = _Reader(layered(given, file), [*problems, *problems_of(file)])
+    config = _config(reader, environ, manual=manual)
+    section = file.of(config.environment)
+    reader.refuse_what_is_locked(given, section)
+    if reader.problems:
+        raise InputError(*dict.fromkeys(reader.problems))
+    return replace(config, values=tuple(reader.shown(config, section)))
+
+
+def problems_of(file: FileValues) -> list[Finding]:
+    """What is wrong with the file's values: also with those that this run does not use, which the next one may."""
+    found = list(file.problems)
+    for section in (file.top, *file.environments.values()):
+        named = {"environment": section.name} if section.name else {}
+        reader = _Reader({**section.values, **named, "command": Given(CHECK, "command")}, [])
+        _config(reader, {}, manual=False)
+        found += reader.problems
+    return found
+
+
+def _config(reader: "_Reader", environ: Mapping[str, str], *, manual: bool) -> Config:
+    """Read every value; what is wrong with them stays with the reader."""
+    environment = reader.environment = reader.read("environment", _environment)
+    command = reader.word("command")
+    by_hand = manual and environment == PRODUCTION and not reader.has("dry-run")
     tracking_schema = reader.read("tracking-schema", _schema)
-    config = Config(
+    shadow = reader.shadow_of_check() if command == CHECK else reader.shadow()
+    return Config(
         command=command,
-        database=DatabaseUrl(value=EMBEDDED) if command == CHECK else reader.database(),
-        shadow=reader.shadow_of_check() if command == CHECK else reader.shadow(),
+        database=DatabaseUrl(value=EMBEDDED) if command == CHECK else reader.database(needed=command != CONFIG),
+        shadow=shadow,
         environment=environment,
         migrations_path=reader.read("migrations-path", PurePosixPath),
         tracking_schema=tracking_schema,
         plan=PlanPolicy(
             version=reader.optional("version", _version),
             version_order=reader.version_order(),
-            allow_out_of_order=reader.read("out-of-order", _one_of("refuse", "allow")) == "allow",
+            allow_out_of_order=reader.word("out-of-order") == "allow",
         ),
         parse=ParsePolicy(
             tracking_schema=tracking_schema,
-            own_transactions=reader.read("own-transactions", _one_of("refuse", "honour")) == "honour",
+            own_transactions=reader.word("own-transactions") == "honour",
         ),
         lint=reader.lint(),
-        dry_run=bool(asked) or by_hand,
+        dry_run=reader.flag("dry-run", default="true" if manual and environment == PRODUCTION else None),
         dry_run_reason="a run started by hand in production is a dry run unless `dry-run: false`" if by_hand else "",
-        dry_run_mode=reader.dry_run_mode(environment),
+        dry_run_mode=DryRunMode(reader.word("dry-run-mode")),
         approved=reader.optional("approved-plan", _approved_plan),
-        settings={name: reader.text(name) for name in OF_THE_PLAN},
+        settings=reader.settings(shadow),
         confirmation=ConfirmationPolicy(
             environment=environment,
-            confirmation=confirmation.text,
+            confirmation=reader.raw("confirmation"),
             variable=environ.get(VARIABLE, ""),
             manual=manual,
         ),
+        allow_prerelease=reader.flag("allow-prerelease"),
+        health=HealthMode(reader.word("health")),
+        freeze=reader.optional("freeze-windows", _windows) or (),
+        restore_point=RestorePointMode(reader.word("restore-point")),
+        backup=reader.backup(),
+        smoke=reader.smoke(),
+        set_environment=reader.set_environment(command),
         timing=Timing(
-            review_delay=reader.read("review-delay", _duration, default=delay),
-            lock_wait=reader.read("lock-wait", _duration),
-            lock_timeout=reader.read("lock-timeout", _duration),
-            statement_timeout=reader.read("statement-timeout", _duration),
+            review_delay=reader.duration("review-delay"),
+            lock_wait=reader.duration("lock-wait"),
+            lock_timeout=reader.duration("lock-timeout"),
+            statement_timeout=reader.duration("statement-timeout"),
         ),
-        release=reader.read("transaction", _one_of("migration", "release")) == "release",
-        retry=RetryPolicy(retries=reader.read("lock-retries", _whole_number(MOST_RETRIES))),
-        watch=reader.watch(production=production),
-        github_token=given.get("github-token", Given("", "")).text.strip(),
-        verbose=reader.read("verbose", _boolean) or environ.get("RUNNER_DEBUG") == "1",
+        release=reader.word("transaction") == "release",
+        retry=RetryPolicy(retries=reader.number("lock-retries")),
+        watch=WatchPolicy(sessions=reader.number("max-blocked-sessions"), time=reader.duration("max-blocked-time")),
+        github_token=reader.raw("github-token").strip(),
+        verbose=reader.flag("verbose") or environ.get("RUNNER_DEBUG") == "1",
+        values=(),
     )
-    if reader.problems:
-        raise InputError(*reader.problems)
-    return config
 
 
-def load_folder(given: Mapping[str, Given]) -> tuple[PurePosixPath, VersionOrder]:
+def load_folder(given: Mapping[str, Given], file: FileValues = NO_FILE) -> tuple[PurePosixPath, VersionOrder]:
     """The folder of the migrations and their order, for what needs nothing else. Raises InputError."""
-    reader = _Reader(given, [])
+    reader = _Reader(layered(given, file), list(file.problems))
     folder, order = reader.read("migrations-path", PurePosixPath), reader.version_order()
     if reader.problems:
         raise InputError(*reader.problems)
@@ -171,78 +243,175 @@ class _Reader:
 
     def __init__(self, given: Mapping[str, Given], problems: list[Finding]) -> None:
         self._given, self.problems = given, problems
+        self.environment = BY_NAME["environment"].default  # which has a say in some defaults
+        self._parsers: dict[str, Callable[[str], object]] = {}  # by input, as far as it was read
+        self._defaults: dict[str, str] = {}
+
+    def has(self, name: str) -> bool:
+        """Whether somebody gave the input."""
+        return name in self._given
 
     def read(self, name: str, parse: Callable[[str], T], *, default: str | None = None) -> T:
         """The value of an input, or of its default: when none was given, or a wrong one, which becomes a problem."""
         value = self.optional(name, parse)
-        return parse(BY_NAME[name].default if default is None else default) if value is None else value
+        self._defaults[name] = BY_NAME[name].default_in(self.environment) if default is None else default
+        return parse(self._defaults[name]) if value is None else value
 
     def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
         """The value of an input that has no default."""
+        self._parsers[name] = parse
         given = self._given.get(name)
         if given is None:
             return None
         try:
             given.text.encode()
         except UnicodeEncodeError:
-            self.problems.append(Finding(f"{given.source}: it is not UTF-8", hint="write it as text"))
+            self._tell(given, Finding(f"{given.source}: it is not UTF-8", hint="write it as text"))
             return None
         try:
             return parse(given.text.strip())
         except Wrong as wrong:
-            self.problems.append(Finding(f"{given.source}: {wrong}", hint=wrong.hint))
+            self._tell(given, Finding(f"{given.source}: {wrong}", hint=wrong.hint))
             return None
+
+    def _tell(self, given: Given, *findings: Finding) -> None:
+        self.problems += [replace(finding, path=given.path, line=given.line) for finding in findings]
+
+    def word(self, name: str) -> str:
+        """The value of an input that takes some words and no others."""
+        return self.read(name, _one_of(*BY_NAME[name].choices))
+
+    def flag(self, name: str, *, default: str | None = None) -> bool:
+        """The value of an input that is true or false."""
+        return self.read(name, _boolean, default=default)
+
+    def duration(self, name: str) -> timedelta:
+        """The value of an input that is a stretch of time."""
+        return self.read(name, _duration)
+
+    def number(self, name: str) -> int:
+        """The value of an input that is a whole number."""
+        return self.read(name, _whole_number(BY_NAME[name].most or 0))
+
+    def raw(self, name: str) -> str:
+        """A value to the letter; empty when there is none."""
+        return self._given[name].text if name in self._given else ""
+
+    def refuse_what_is_locked(self, given: Mapping[str, Given], section: Section) -> None:
+        """Values given to inputs that only the file may set, and that are not the file's."""
+        for name, lock in section.locked.items():
+            told, wanted = given.get(name), section.values.get(name)
+            default = self._defaults.get(name, "")
+            if told is None or self._same(name, told.text.strip(), wanted.text.strip() if wanted else default):
+                continue
+            other = f"what {wanted.origin} has" if wanted else f"its default, `{default or NOTHING}`"
+            message = f"{name}: is locked here, and the {_in_words(told)} gives another value than {other}"
+            hint = f"take it out there, or change {lock.path}, which is reviewed"
+            self._tell(lock, Finding(message, hint=hint))
+
+    def _same(self, name: str, one: str, other: str) -> bool:
+        """Whether two texts mean the same. A wrong one is told elsewhere, and is none."""
+        if not other:
+            return not one
+        try:
+            return self._parsers[name](one) == self._parsers[name](other)
+        except Wrong:
+            return False
+
+    def shown(self, config: Config, section: Section) -> Iterator[Value]:
+        """Each value as it stands, in the order of the inputs."""
+        for known in INPUTS:
+            given, default = self._given.get(known.name), self._defaults.get(known.name, known.default)
+            text = "; ".join(line.strip() for line in (given.text if given else default).splitlines() if line.strip())
+            if known.name == "dry-run" and config.dry_run_reason:
+                origin = f"default of {BY_HAND}"
+            else:
+                origin = f"default of {config.environment}" if config.environment in known.defaults else "default"
+            yield Value(
+                name=known.name,
+                text=_without_secrets(known.name, text, config) or NOTHING,
+                origin=given.origin if given else origin,
+                locked=known.name in section.locked,
+            )
 
     def version_order(self) -> VersionOrder:
         """How the files are ordered."""
-        return VersionOrder(self.read("version-order", _one_of(*VersionOrder)))
+        return VersionOrder(self.word("version-order"))
 
     def lint(self) -> LintPolicy:
         """What is looked at, and what it does to the run."""
         names = self.optional("lint-exclude", lambda text: frozenset(SEPARATED.split(text)) - {""}) or frozenset()
-        self.problems += unknown_rules(names)
-        return LintPolicy(mode=LintMode(self.read("lint", _one_of(*LintMode))), exclude=names)
+        if given := self._given.get("lint-exclude"):
+            self._tell(given, *unknown_rules(names))
+        return LintPolicy(mode=LintMode(self.word("lint")), exclude=names)
 
-    def watch(self, *, production: bool) -> WatchPolicy:
-        """What others may suffer from a migration."""
-        longest = BLOCKED_TIME_OF_PRODUCTION if production else "0"
-        return WatchPolicy(
-            sessions=self.read("max-blocked-sessions", _whole_number(MOST_BLOCKED_SESSIONS)),
-            time=self.read("max-blocked-time", _duration, default=longest),
-        )
+    def backup(self) -> BackupPolicy | None:
+        """What is dumped before anything runs; None for nothing."""
+        mode = BackupMode(self.word("backup"))
+        path = self.read("backup-path", _path_inside)
+        return None if mode is BackupMode.NONE else BackupPolicy(mode=mode, path=path)
 
-    def dry_run_mode(self, environment: str) -> DryRunMode:
-        """As asked for, or what the environment needs."""
-        default = DRY_RUN_MODES.get(environment, DryRunMode.PREVIEW)
-        return DryRunMode(self.read("dry-run-mode", _one_of(*DryRunMode), default=default))
+    def smoke(self) -> SmokePolicy | None:
+        """What is looked at after the migrations; None for nothing."""
+        pattern = self.optional("smoke-tests", _pattern)
+        on_failure = OnSmokeFailure(self.word("on-smoke-failure"))
+        return SmokePolicy(pattern=pattern, on_failure=on_failure) if pattern else None
+
+    def set_environment(self, command: str) -> str | None:
+        """What `repair` needs, and nobody else."""
+        environment = self.optional("set-environment", _environment)
+        if command == REPAIR and "set-environment" not in self._given:
+            hint = "such as `set-environment: staging`"
+            self.problems.append(Finding("set-environment: is missing: `repair` has nothing to do", hint=hint))
+        if command != REPAIR and environment:
+            self.problems.append(Finding("set-environment: is for `repair`", hint="say `command: repair`"))
+        return environment
 
     def shadow(self) -> ShadowChoice:
         """Where a plan is tried."""
-        choice = self.read("shadow-database", _shadow, default=Provider.AUTO)
+        choice = self.read("shadow-database", _shadow)
         if choice.provider is Provider.OFF:
             hint = "to try nothing, say `dry-run-mode: preview`"
-            self.problems.append(Finding("shadow-database: `off` is for `check`", hint=hint))
+            self._tell(self._given["shadow-database"], Finding("shadow-database: `off` is for `check`", hint=hint))
         return choice
 
     def shadow_of_check(self) -> ShadowChoice:
         """Where `check` proves the files. Never the database that DATABASE_URL names: that is what gets migrated."""
         asked = self._given.get("database-url")
         if "shadow-database" in self._given or not asked or asked.source == BY_NAME["database-url"].variable:
-            return self.read("shadow-database", _shadow, default=Provider.AUTO)
+            return self.read("shadow-database", _shadow)
         url = self.read("database-url", _database_url, default=EMBEDDED)
         return ShadowChoice(provider=Provider.EMBEDDED if url.embedded else Provider.URL, url=url)
 
-    def text(self, name: str) -> str:
-        """A value as it was written, or its default."""
-        given = self._given.get(name)
-        return given.text.strip() if given else BY_NAME[name].default
+    def settings(self, shadow: ShadowChoice) -> dict[str, str]:
+        """What a plan is approved with, as it was written or by default; of a URL, which is secret, what is not."""
+        texts = {name: self.raw(name).strip() or BY_NAME[name].default for name in OF_THE_PLAN}
+        return texts | ({"shadow-database": shown(shadow.url)} if shadow.url else {})
 
-    def database(self) -> DatabaseUrl:
-        """The one input that must be given."""
+    def database(self, *, needed: bool) -> DatabaseUrl:
+        """The one input that must be given, where the command needs it."""
+        if not needed and "database-url" not in self._given:
+            return DatabaseUrl(value=EMBEDDED)
         if "database-url" not in self._given:
             hint = "give it from a secret, as in `database-url: ${{ secrets.DATABASE_URL }}`"
             self.problems.append(Finding("database-url: is missing", hint=hint))
         return self.read("database-url", _database_url, default=EMBEDDED)
+
+
+def _without_secrets(name: str, text: str, config: Config) -> str:
+    match name:
+        case "github-token" if text:
+            return HIDDEN
+        case "database-url" if text:
+            return shown(config.database)
+        case "shadow-database" if config.shadow.url:
+            return shown(config.shadow.url)
+    return text
+
+
+def _in_words(given: Given) -> str:
+    """`flag --lock-timeout`, `input lock-timeout`, `variable NODE_ENV`."""
+    return given.origin if given.origin.startswith("variable") else f"{given.origin} {given.source}"
 
 
 def _boolean(text: str) -> bool:
@@ -296,6 +465,28 @@ def _version(text: str) -> str:
     if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NAME):
         raise Wrong(f"`{text}` is not the version of a migration", 'the digits of its file name, quoted: "03"')
     return text
+
+
+def _path_inside(text: str) -> PurePosixPath:
+    """A path that stays inside of the workspace."""
+    path = PurePosixPath(text)
+    if not path.name or path.is_absolute() or ".." in path.parts:
+        raise Wrong(f"`{text}` is not a path inside of the workspace", "such as db-migrate-report/backup.dump")
+    return path
+
+
+def _pattern(text: str) -> str:
+    path = PurePosixPath(text)
+    if path.is_absolute() or ".." in path.parts or path.suffix != ".sql":
+        raise Wrong(f"`{text}` is not a pattern of SQL files in the checkout", "such as smoke-tests/*.sql")
+    return text
+
+
+def _windows(text: str) -> tuple[Window, ...]:
+    try:
+        return parse_windows(text)
+    except NotAWindow as wrong:
+        raise Wrong(str(wrong), wrong.hint) from None
 
 
 def _approved_plan(text: str) -> ApprovedPlan | None:

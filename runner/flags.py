@@ -16,21 +16,33 @@ COMMANDS = {
     "verify": "Compare the database with its ledger, the files and what the last run left.",
     "status": "Show each migration and its state.",
     "history": "Show what was done to the database, the newest first.",
+    "config": "Show the value of every input, and where it comes from.",
+    "repair": "Mend what the ledger says: with --set-environment, which environment the database belongs to.",
     "demo": "Run an example through the whole flow on a throw-away PostgreSQL.",
 }
-READING = ("database-url", "environment", "migrations-path", "tracking-schema", "version-order", "verbose")
-OF_CHECK = (
-    "database-url", "migrations-path", "tracking-schema", "lock-timeout", "statement-timeout", "version-order",
-    "out-of-order", "own-transactions", "lint", "lint-exclude", "shadow-database", "github-token", "verbose",
+READING = (
+    "database-url", "environment", "migrations-path", "tracking-schema", "version-order", "config-file", "verbose",
 )  # fmt: skip
-ONLY_OF_CHECK = frozenset({"github-token"})
+OF_CHECK = (
+    "database-url", "environment", "migrations-path", "tracking-schema", "lock-timeout", "statement-timeout",
+    "version-order", "out-of-order", "own-transactions", "lint", "lint-exclude", "shadow-database", "config-file",
+    "github-token", "verbose",
+)  # fmt: skip
+OF_REPAIR = (
+    "database-url", "environment", "dry-run", "confirmation", "tracking-schema", "lock-wait", "config-file",
+    "set-environment", "verbose",
+)  # fmt: skip
+OF_OTHERS = frozenset({"command", "github-token", "set-environment"})
+OF_MIGRATE = tuple(known.name for known in INPUTS if known.name not in OF_OTHERS)
 FLAGS_OF = {
-    "migrate": tuple(known.name for known in INPUTS if known.name not in {"command", *ONLY_OF_CHECK}),
+    "migrate": OF_MIGRATE,
     "check": OF_CHECK,
-    "new": ("migrations-path", "version-order"),
+    "new": ("migrations-path", "version-order", "config-file"),
     "verify": READING,
     "status": READING,
     "history": tuple(name for name in READING if name not in {"migrations-path", "version-order"}),
+    "config": OF_MIGRATE,
+    "repair": OF_REPAIR,
     "demo": (),
 }
 ADDRESS = re.compile(r"://|password\s*=", re.IGNORECASE)
@@ -100,7 +112,6 @@ def _command(name: str, text: str) -> click.Command:
 
 
 def _option(known: Input) -> click.Option:
-    text = known.help + (f" [default: {known.default}]" if known.default and not known.flag else "")
     if known.flag:
-        return click.Option([f"--{known.name}/--no-{known.name}"], default=None, help=text)
-    return click.Option([f"--{known.name}"], metavar="VALUE", help=text)
+        return click.Option([f"--{known.name}/--no-{known.name}"], default=None, help=known.description)
+    return click.Option([f"--{known.name}"], metavar="VALUE", help=known.description)

@@ -1,35 +1,75 @@
-"""Every input, named once: the same word in action.yml, as a flag and in docs/inputs.md. Raw text, nothing judged."""
+"""Every input, named once: the same word in action.yml, db-migrate.yml, as a flag and in docs/inputs.md. Raw text,
+nothing judged.
+"""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import PurePosixPath
 
+from runner.core.model import BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
+from runner.core.naming import VersionOrder
+from runner.core.retry import MOST_RETRIES
 from runner.errors import Finding
+from runner.gates.confirmation import PRODUCTION
+from runner.gates.health import HealthMode
+from runner.gates.lint import LintMode
 
 PREFIX = "INPUT_"
 OF_THE_RUNNER = frozenset({"entrypoint", "args"})  # always accepted by GitHub's runner in `with:`
+ENVIRONMENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+NEARLY_PRODUCTION = frozenset({"prod", "prd", "live", "productive", "produktion"})
+MOST_BLOCKED_SESSIONS = 10_000
+CHECK, CONFIG, REPAIR = "check", "config", "repair"
+ELSEWHERE = ""  # among the defaults by environment
+SECRET = "a secret does not belong into a file of the repository"  # noqa: S105 - a reason
+OF_THE_RUN = "it is said anew for each run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input: `help` is its description in action.yml, `variable` stands in where it is not given."""
+    """One input, and its form, which the command line, the configuration and the schema for editors go by."""
 
     name: str
     help: str
     default: str = ""
-    variable: str = ""
+    defaults: Mapping[str, str] = field(default_factory=dict)  # by environment, where it has a say
+    variable: str = ""  # stands in where the input is not given
     flag: bool = False  # true or false
+    choices: tuple[str, ...] = ()  # the words that it takes, if no others
+    most: int | None = None  # of a whole number from 0
+    duration: bool = False
+    several: bool = False  # takes several values, which in the file may be a list
+    not_in_file: str = ""  # why it cannot stand in the configuration file
     action_default: str = ""  # in action.yml, where an expression can say what the program cannot
     never_empty: bool = False  # an empty value is told as one: what it was to protect would not be
 
+    @property
+    def description(self) -> str:
+        """What it means, and its default: as in action.yml."""
+        told = [f"`{text}` in {name}" for name, text in self.defaults.items() if name != ELSEWHERE]
+        if ELSEWHERE in self.defaults:
+            told.append(f"{'else ' if told else ''}`{self.defaults[ELSEWHERE]}`")
+        elif self.default:
+            told = [f"`{self.default}`"]
+        return f"{self.help} Default: {', '.join(told)}." if told else self.help
+
+    def default_in(self, environment: str) -> str:
+        """What it is where nobody gives it; empty for nothing."""
+        return self.defaults.get(environment, self.defaults.get(ELSEWHERE, self.default))
+
 
 INPUTS = (
-    Input(name="command", default="migrate", help="What to do: `migrate`, `check`, `verify`, `status` or `history`."),
+    Input(name="command", default="migrate", not_in_file="the workflow or the command line says what to do",
+          choices=("migrate", CHECK, "status", "history", "verify", CONFIG, REPAIR),
+          help="What to do: `migrate`, `check`, `verify`, `status`, `history`, `config` or `repair`."),
     Input(
         name="database-url",
         variable="DATABASE_URL",
+        not_in_file=SECRET,
         help="Connection URL of the PostgreSQL database, from a secret, or `embedded` for a throw-away server. "
-        "`check` needs none.",
+        "`check` and `config` need none.",
     ),
     Input(
         name="environment",
@@ -38,43 +78,71 @@ INPUTS = (
         help="The environment the database belongs to: `development`, `staging`, `production` or a name of yours.",
     ),
     Input(name="migrations-path", default="migrations", help="Folder of the migrations, relative to the checkout."),
-    Input(name="version", help="The last migration to run, such as \"03\" (quoted); all pending ones when empty."),
-    Input(name="dry-run", flag=True, help="`true` shows what would run and changes nothing. Runs started by hand in "
-          "production are dry runs unless this is `false`."),
-    Input(name="dry-run-mode", help="How a plan is tried before it is applied: `preview` executes nothing, `rehearse` "
-          "executes it on the target and rolls back, `shadow` executes it on a throw-away copy of the target's schema. "
-          "Default: `rehearse` in staging, `shadow` in production, else `preview`."),
-    Input(name="approved-plan", default="none", never_empty=True, help="The `plan-digest` that was approved, and "
-          "behind a blank the path of the plan's file, if there is one: another plan is refused. `none` asks for no "
-          "approval."),
-    Input(name="confirmation", help="Production is only migrated when this is exactly `MIGRATE-PRODUCTION`."),
-    Input(name="review-delay", help="Time to read the plan and cancel before it runs, such as `30s` or `5m`. "
-          "Default: `30s` in production, else none."),
+    Input(name="version", not_in_file=OF_THE_RUN, help="The last migration to run, such as \"03\" (quoted); all "
+          "pending ones when empty."),
+    Input(name="dry-run", flag=True, defaults={ELSEWHERE: "false"}, help="`true` shows what would run and changes "
+          "nothing. Runs started by hand in production are dry runs unless this is `false`."),
+    Input(name="dry-run-mode", choices=tuple(DryRunMode),
+          defaults={"staging": DryRunMode.REHEARSE, PRODUCTION: DryRunMode.SHADOW, ELSEWHERE: DryRunMode.PREVIEW},
+          help="How a plan is tried before it is applied: `preview` executes nothing, `rehearse` executes it on the "
+          "target and rolls back, `shadow` executes it on a throw-away copy of the target's schema."),
+    Input(name="approved-plan", default="none", never_empty=True, not_in_file=OF_THE_RUN, help="The `plan-digest` that "
+          "was approved, and behind a blank the path of the plan's file, if there is one: another plan is refused. "
+          "`none` asks for no approval."),
+    Input(name="confirmation", not_in_file=OF_THE_RUN, help="Production is only migrated when this is exactly "
+          "`MIGRATE-PRODUCTION`."),
+    Input(name="allow-prerelease", flag=True, default="false", help="`true` lets a pre-release tag such as "
+          "`v1.2.3-rc.1` migrate production."),
+    Input(name="health", default="warn", choices=tuple(HealthMode), help="What a finding about the server does, such "
+          "as an old transaction or an invalid index: `warn`, `error` refuses the run, `off` does not look."),
+    Input(name="freeze-windows", several=True, help="When this environment may be migrated, one window a line or "
+          "between semicolons, such as `Mon-Thu 09:00-16:00 Europe/Berlin`: outside of them the run is refused. "
+          "`closed` before a window turns it round."),
+    Input(name="review-delay", duration=True, defaults={PRODUCTION: "30s", ELSEWHERE: "0"}, help="Time to read the "
+          "plan and cancel before it runs, such as `30s` or `5m`."),
+    Input(name="restore-point", default="auto", choices=tuple(RestorePointMode), help="What is marked before the first "
+          "migration: `auto`, a named restore point where the role may make one, else position and time; `required`, a "
+          "named one or the run is refused; `off`."),
+    Input(name="backup", default="none", choices=tuple(BackupMode), help="What pg_dump writes to `backup-path` before "
+          "the first migration: `none`, `schema`, or `dump` for the whole database."),
+    Input(name="backup-path", default="db-migrate-report/backup.dump", help="File of the backup, relative to the "
+          "workspace, for an artifact."),
+    Input(name="smoke-tests", help="Pattern of SQL files, such as `smoke-tests/*.sql`, whose queries must be true "
+          "after the migrations. They only read."),
+    Input(name="on-smoke-failure", default="fail", choices=tuple(OnSmokeFailure), help="What follows when one is not: "
+          "`fail`, or `rollback`, which undoes this run's migrations by their down files."),
     Input(name="tracking-schema", default="public", help="Schema of the tables that record what was applied."),
-    Input(name="transaction", default="migration", help="What is one transaction: each `migration`, or the whole "
-          "`release`, so that all pending migrations stay or none."),
-    Input(name="lock-wait", default="60s", help="How long to wait while another run migrates the same database."),
-    Input(name="lock-timeout", default="5s", help="How long a statement may wait for a lock on a table; `0` for ever."),
-    Input(name="lock-retries", default="10", help="How often a migration is tried again when it waited too long for a "
-          "lock, was in a deadlock, or made others wait too long; `0` for never."),
-    Input(name="statement-timeout", default="0", help="How long a statement may run; `0` without limit."),
-    Input(name="max-blocked-sessions", default="50", help="How many other sessions may wait behind a migration before "
-          "it makes way and is tried again; `0` without limit."),
-    Input(name="max-blocked-time", help="How long one of them may wait, such as `10s`; `0` without limit. Default: "
-          "`10s` in production, else without limit."),
-    Input(name="version-order", default="auto", help="How versions sort: `numeric`, `text`, or `auto`, which refuses "
-          "names for which the two differ."),
-    Input(name="out-of-order", default="refuse", help="`allow` runs a migration whose version is lower than one that "
-          "was applied; `refuse` does not."),
-    Input(name="own-transactions", default="refuse", help="`honour` runs files with transactions of their own as they "
-          "are written; `refuse` refuses them."),
-    Input(name="lint", default="warn", help="What a finding of squawk, or of our own rules, does: `warn`, `error` "
-          "refuses the run, `off` does not look."),
-    Input(name="lint-exclude", help="Lint rules that are not asked, separated by commas or lines."),
-    Input(name="shadow-database", help="Where files are tried that must not touch the target: `embedded`, "
-          "`docker://postgres:17` or another image, the URL of an empty database, or `auto`, the default, which takes "
-          "what suits the target. For `check` also `off`."),
-    Input(name="github-token", variable="GITHUB_TOKEN", action_default="${{ github.token }}",
+    Input(name="transaction", default="migration", choices=("migration", "release"), help="What is one transaction: "
+          "each `migration`, or the whole `release`, so that all pending migrations stay or none."),
+    Input(name="lock-wait", duration=True, default="60s", help="How long to wait while another run migrates the same "
+          "database."),
+    Input(name="lock-timeout", duration=True, default="5s", help="How long a statement may wait for a lock on a table; "
+          "`0` for ever."),
+    Input(name="lock-retries", default="10", most=MOST_RETRIES, help="How often a migration is tried again when it "
+          "waited too long for a lock, was in a deadlock, or made others wait too long; `0` for never."),
+    Input(name="statement-timeout", duration=True, default="0", help="How long a statement may run; `0` without "
+          "limit."),
+    Input(name="max-blocked-sessions", default="50", most=MOST_BLOCKED_SESSIONS, help="How many other sessions may "
+          "wait behind a migration before it makes way and is tried again; `0` without limit."),
+    Input(name="max-blocked-time", duration=True, defaults={PRODUCTION: "10s", ELSEWHERE: "0"}, help="How long one of "
+          "them may wait, such as `10s`; `0` without limit."),
+    Input(name="version-order", default="auto", choices=tuple(VersionOrder), help="How versions sort: `numeric`, "
+          "`text`, or `auto`, which refuses names for which the two differ."),
+    Input(name="out-of-order", default="refuse", choices=("refuse", "allow"), help="`allow` runs a migration whose "
+          "version is lower than one that was applied; `refuse` does not."),
+    Input(name="own-transactions", default="refuse", choices=("refuse", "honour"), help="`honour` runs files with "
+          "transactions of their own as they are written; `refuse` refuses them."),
+    Input(name="lint", default="warn", choices=tuple(LintMode), help="What a finding of squawk, or of our own rules, "
+          "does: `warn`, `error` refuses the run, `off` does not look."),
+    Input(name="lint-exclude", several=True, help="Lint rules that are not asked, separated by commas or lines."),
+    Input(name="shadow-database", defaults={ELSEWHERE: "auto"}, help="Where files are tried that must not touch the "
+          "target: `embedded`, `docker://postgres:17` or another image, the URL of an empty database, or `auto`, which "
+          "takes what suits the target. For `check` also `off`."),
+    Input(name="config-file", default="db-migrate.yml", not_in_file="it names the file itself", help="File of the "
+          "checkout with values for these inputs, by environment."),
+    Input(name="set-environment", not_in_file=OF_THE_RUN, help="For `repair`: the environment that the database is to "
+          "belong to from now on."),
+    Input(name="github-token", variable="GITHUB_TOKEN", action_default="${{ github.token }}", not_in_file=SECRET,
           help="Token for asking GitHub what a pull request changes; it needs `contents: read`."),
     Input(name="verbose", flag=True, default="false", help="`true` also shows what the server notes while it runs."),
 )  # fmt: skip
@@ -87,6 +155,47 @@ class Given:
 
     text: str
     source: str  # for messages: the flag "--lock-timeout", the input "lock-timeout", the variable "DATABASE_URL"
+    path: PurePosixPath | None = None  # of the configuration file, where it comes from there
+    line: int | None = None  # in it, from 1
+    section: str = ""  # of it: "environments.production"; empty for its top level
+
+    @property
+    def origin(self) -> str:
+        """`db-migrate.yml:7`, `environments.production, db-migrate.yml:21`, `flag`, `input`, `variable NODE_ENV`."""
+        if self.path:
+            return f"{self.section}, {self.path}:{self.line}".removeprefix(", ")
+        if self.source.startswith("--"):
+            return "flag"
+        return "input" if self.source in BY_NAME else f"variable {self.source}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """The top level of the configuration file, or what it says of one environment."""
+
+    values: Mapping[str, Given] = field(default_factory=dict)  # by input
+    locked: Mapping[str, Given] = field(default_factory=dict)  # the inputs that only the file sets; where it says so
+    name: Given | None = None  # of the environment
+
+    def over(self, other: "Section") -> "Section":
+        """Both, the values of this one before those of the other."""
+        return Section(values={**other.values, **self.values}, locked={**other.locked, **self.locked})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileValues:
+    """What the configuration file says, and what is wrong with it; without a file nothing is said."""
+
+    top: Section = field(default_factory=Section)
+    environments: Mapping[str, Section] = field(default_factory=dict)
+    problems: tuple[Finding, ...] = ()
+
+    def of(self, environment: str) -> Section:
+        """What holds in an environment: what is said of it, before the top level."""
+        return self.environments.get(environment, Section()).over(self.top)
+
+
+NO_FILE = FileValues()
 
 
 def gather(flags: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, Given]:
@@ -106,6 +215,13 @@ def gather(flags: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, Gi
         if found:
             given[known.name] = found
     return given
+
+
+def layered(given: Mapping[str, Given], file: FileValues) -> dict[str, Given]:
+    """The values given, before those of the file for the run's environment, before those of its top level."""
+    chosen = given.get("environment") or file.top.values.get("environment")
+    environment = chosen.text.strip() if chosen else BY_NAME["environment"].default
+    return {**file.of(environment).values, **given}
 
 
 def variable_of(name: str) -> str:

@@ -220,6 +220,12 @@ def test_what_changes_a_plan_is_kept_as_it_was_given() -> None:
     assert "confirmation" not in settings
 
 
+def test_a_plan_does_not_keep_the_password_of_the_shadow() -> None:
+    given = config(shadow_database="postgres://me:s3cret@shadow:5433/x")
+    assert given.settings["shadow-database"] == "shadow:5433/x"
+    assert "s3cret" not in repr(given)
+
+
 def test_a_malformed_shadow_is_a_problem() -> None:
     (finding,) = problems(command="check", shadow_database="of")
     assert finding.message.startswith("shadow-database: the connection URL is malformed: ")
@@ -294,7 +300,10 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
     ("inputs", "message", "hint"),
     [
         pytest.param(
-            {"command": "up"}, "command: `up` is not one of migrate, check, status, history, verify", "", id="command"
+            {"command": "up"},
+            "command: `up` is not one of migrate, check, status, history, verify, config, repair",
+            "",
+            id="command",
         ),
         pytest.param(
             {"dry_run": "yes"}, "dry-run: `yes` is neither true nor false", "write true or false", id="boolean"

@@ -15,7 +15,7 @@ from runner.config import load
 from runner.errors import Cancelled, Outcome, RunnerError
 from runner.flags import COMMANDS, FLAGS_OF, parse_flags
 from runner.github.outputs import outputs_of
-from runner.inputs import BY_NAME, INPUTS, Given
+from runner.inputs import BY_NAME, INPUTS, REPAIR, Given
 from tests.builders import a_report
 
 ROOT = Path(__file__).parent.parent
@@ -44,15 +44,23 @@ def test_the_action_has_the_inputs_of_the_program() -> None:
 
 @EACH_INPUT
 def test_the_action_describes_an_input_as_the_program_does(name: str) -> None:
-    assert ACTION["inputs"][name]["description"] == BY_NAME[name].help
+    assert ACTION["inputs"][name]["description"] == BY_NAME[name].description
 
 
 @EACH_INPUT
-def test_the_action_has_the_default_of_the_program(name: str) -> None:
+def test_the_action_has_a_default_only_where_nothing_else_stands_in(name: str) -> None:
     known = BY_NAME[name]
-    # GitHub passes a default on as if it had been given: it would hide the variable that stands in.
-    expected = known.default if known.default and not known.variable else None
-    assert ACTION["inputs"][name].get("default") == (known.action_default or expected)
+    # GitHub passes a default on as if it had been given: it would hide the variable, and the configuration file.
+    stands_in = known.variable or not known.not_in_file
+    expected = known.action_default or ("" if stands_in else known.default)
+    assert ACTION["inputs"][name].get("default", "") == expected
+
+
+@EACH_INPUT
+def test_the_description_of_an_input_ends_with_its_default(name: str) -> None:
+    known = BY_NAME[name]
+    told = re.findall(r"`(.*?)`", known.description.removeprefix(known.help))
+    assert told == ([*known.defaults.values()] or [default for default in [known.default] if default])
 
 
 @EACH_INPUT
@@ -105,6 +113,8 @@ def test_the_flags_of_a_command_are_inputs(command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS_OF_THE_ACTION)
 def test_a_command_of_the_command_line_is_one_of_the_action(command: str) -> None:
     given = {"command": Given(command, "command"), "database-url": Given("embedded", "database-url")}
+    if command == REPAIR:
+        given["set-environment"] = Given("staging", "set-environment")
     assert load(given, {}, manual=False).command == command
     assert f"`{command}`" in BY_NAME["command"].help
 
@@ -175,7 +185,9 @@ def messages() -> Sequence[object]:
 def _message(node: ast.AST) -> ast.expr | None:
     """What a node of the program says to people: the message of a finding or of what becomes one."""
     match node:
-        case ast.Call(func=ast.Name(id="Finding" | "Wrong" | "MalformedUrl" | "SplitError"), args=[text, *_]):
+        case ast.Call(
+            func=ast.Name(id="Finding" | "Wrong" | "NotAWindow" | "MalformedUrl" | "SplitError"), args=[text, *_]
+        ):
             return text
         case ast.Call(func=ast.Name(id="_at"), args=[_, _, text, *_]):
             return text

@@ -1,9 +1,11 @@
 """Where a value comes from, and inputs that do not exist."""
 
+from pathlib import PurePosixPath
+
 import pytest
 
 from runner.flags import parse_flags
-from runner.inputs import BY_NAME, INPUTS, Given, gather, unknown, variable_of
+from runner.inputs import BY_NAME, INPUTS, FileValues, Given, Section, gather, layered, unknown, variable_of
 
 
 def test_a_flag_comes_before_an_input_before_a_variable() -> None:
@@ -45,6 +47,65 @@ def test_every_input_is_named_once() -> None:
 
 def test_a_value_is_taken_as_it_is_written() -> None:
     assert gather({}, {"INPUT_CONFIRMATION": " x\n"})["confirmation"].text == " x\n"
+
+
+# Below what is given: the configuration file
+
+
+def of_the_file(text: str, section: str = "") -> Given:
+    return Given(text, "lint", PurePosixPath("db-migrate.yml"), 7, section)
+
+
+FILE = FileValues(
+    top=Section(values={"lint": of_the_file("warn"), "environment": Given("staging", "environment")}),
+    environments={"production": Section(values={"lint": of_the_file("error", "environments.production")})},
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "lint"),
+    [
+        pytest.param({}, "warn", id="top"),
+        pytest.param({"environment": Given(" production\n", "environment")}, "error", id="environment"),
+        pytest.param({"environment": Given("qa", "NODE_ENV")}, "warn", id="environment-without-values"),
+        pytest.param({"lint": Given("off", "lint")}, "off", id="given"),
+    ],
+)
+def test_the_file_stands_behind_what_is_given(given: dict[str, Given], lint: str) -> None:
+    assert layered(given, FILE)["lint"].text == lint
+
+
+def test_without_a_file_what_is_given_is_all() -> None:
+    given = {"lint": Given("off", "lint")}
+    assert layered(given, FileValues()) == given
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        (Given("off", "--lint"), "flag"),
+        (Given("off", "lint"), "input"),
+        (Given("staging", "NODE_ENV"), "variable NODE_ENV"),
+        (of_the_file("off"), "db-migrate.yml:7"),
+        (of_the_file("off", "environments.qa"), "environments.qa, db-migrate.yml:7"),
+    ],
+)
+def test_a_value_knows_where_it_comes_from(given: Given, origin: str) -> None:
+    assert given.origin == origin
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "default"),
+    [
+        ("review-delay", "production", "30s"),
+        ("review-delay", "qa", "0"),
+        ("dry-run-mode", "staging", "rehearse"),
+        ("lock-timeout", "production", "5s"),
+        ("version", "production", ""),
+    ],
+)
+def test_some_defaults_depend_on_the_environment(name: str, environment: str, default: str) -> None:
+    assert BY_NAME[name].default_in(environment) == default
 
 
 @pytest.mark.parametrize(
