@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 from runner.core.durations import in_words
 from runner.core.headline import counted
 from runner.core.impact_words import dry_run_lines
-from runner.core.model import DryRun, Migration, Retry, StageResult, StageState, StepResult
+from runner.core.model import DryRun, Migration, Retry, SmokeResult, StageResult, StageState, StepResult
+from runner.core.rollback import RollbackInstructions, in_short
 from runner.core.sessions import list_in_the_way
 from runner.errors import Finding, Level
 from runner.github.workflow_commands import neutral
@@ -81,10 +82,26 @@ class Console:
         for statement in step.slowest:
             self.detail(f"line {statement.line}: {in_words(statement.duration)}")
 
+    def smoke(self, result: SmokeResult) -> None:
+        """A smoke test has ended."""
+        mark, style = ("✗", "bold red") if result.failure else ("✓", "green")
+        self.say(f"  {mark} {result.test.source.path}  {in_words(result.duration)}", style)
+
+    def undone(self, step: StepResult) -> None:
+        """A migration was undone, or could not be."""
+        mark, style, what = ("↩", "yellow", "undone") if step.completed else ("✗", "bold red", "could not be undone")
+        self.say(f"  {mark} {step.migration.source.path}  {what}, {in_words(step.duration)}", style)
+
     def dry_run(self, tried: DryRun) -> None:
         """What trying the plan showed."""
         for line in dry_run_lines(tried):
             self.say(f"  {line}")
+
+    def rollback(self, back: RollbackInstructions) -> None:
+        """What the run left in the database, and the ways back."""
+        self.say("Rollback", "bold")
+        for line in in_short(back):
+            self.say("\n".join(f"  {part}" for part in line.split("\n")))
 
     def countdown(self, remaining: timedelta) -> None:
         """The review window is open for so long."""

@@ -13,7 +13,9 @@ from runner.core.impact import Attention, attention, worth_telling
 from runner.core.impact_words import describe_table, describe_work, dry_run_verdict, dry_run_where, measured, worst
 from runner.core.lock_modes import blocks, mode_name
 from runner.core.model import Impact, Report, RunContext, StatementTime, StepResult
+from runner.core.rollback import describe_target, rollback_instructions
 from runner.core.sessions import describe
+from runner.core.sizes import size_in_words
 from runner.errors import Finding, Outcome
 from runner.resources import PACKAGE
 
@@ -27,6 +29,7 @@ SIGNS = {
     Outcome.REFUSED: "⛔",
     Outcome.FAILED: "❌",
     Outcome.CANCELLED: "🛑",
+    Outcome.ROLLED_BACK: "↩️",
 }
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~@!$])")
 BAR = "\\|"  # in a table a bar ends the cell, even inside of code
@@ -42,6 +45,11 @@ def summary(report: Report, scrub: Callable[[str], str]) -> str:
     no longer be recognised.
     """
     return _environment(scrub).get_template("summary.md.j2").render(report=report)
+
+
+def release_notes(report: Report, tag: str, scrub: Callable[[str], str]) -> str:
+    """What a release has changed in the database, in GitHub's Markdown."""
+    return _environment(scrub).get_template("release_notes.md.j2").render(report=report, tag=tag)
 
 
 def page(markdown: str, title: str) -> str:
@@ -87,9 +95,11 @@ def _environment(scrub: Callable[[str], str]) -> "Environment":
         "measured": measured,
         "work": lambda trace: [scrub(text) for text in describe_work(trace)],
         "slow": _slow,
+        "bytes": size_in_words,
+        "target": lambda target: _prose(scrub(describe_target(target))),
         "at": lambda statement, step, context: scrub(_at(statement, step, context)),
     }
-    environment.globals |= {"headline": headline, "sign": _sign}
+    environment.globals |= {"headline": headline, "sign": _sign, "rollback": rollback_instructions}
     return environment
 
 

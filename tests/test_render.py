@@ -18,30 +18,40 @@ from hypothesis import strategies as st
 from runner.core.frame import code_frame
 from runner.core.impact import impacts_of
 from runner.core.model import (
+    Backup,
+    BackupMode,
     DryRun,
     DryRunMode,
     LockHeld,
     LockTaken,
+    Migration,
     PlanDocument,
     Rehearsed,
     Report,
+    RestorePoint,
     Retry,
     Session,
+    SmokeResult,
+    SmokeTest,
+    SourceFile,
     StageState,
     StatementTime,
     Table,
     TableFacts,
     Trace,
+    Undoing,
+    Verdict,
     Watched,
 )
 from runner.core.next_steps import next_steps
+from runner.core.parse import parse_down
 from runner.core.retry import explained
 from runner.core.schema import SchemaObject, schema_of
 from runner.core.schema_diff import SchemaDifference, schema_difference
 from runner.errors import Finding, Level, Outcome
 from runner.render import page, summary
 from runner.secrets import Scrubber
-from tests.builders import a_migration, a_plan, a_report, a_stage, a_step, a_target, on_github
+from tests.builders import NOON, a_migration, a_plan, a_report, a_stage, a_step, a_target, on_github
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -143,6 +153,40 @@ CHANGES = schema_difference(schema_of(BEFORE), schema_of(AFTER))
 DOCUMENT = PlanDocument(content={"format": 1, "files": []})
 
 
+POINT = RestorePoint(at=NOON, name="db_migrate_7f3c2c1e", lsn="0/16B3748", archived=True)
+DUMP = Backup(path=PurePosixPath("db-migrate-report/backup.dump"), mode=BackupMode.DUMP, size=12 * 1024**2, entries=84)
+PAID = a_migration(2, name="paid", sql="ALTER TABLE orders ADD paid bool;", down="ALTER TABLE orders DROP paid;")
+PAID_INDEX = a_migration(
+    3,
+    name="paid_index",
+    sql="CREATE INDEX CONCURRENTLY paid_index ON orders (paid);",
+    down="DROP INDEX CONCURRENTLY paid_index;",
+)
+THREE = (USERS, PAID, PAID_INDEX)
+LOST = Finding("the connection was lost", path=PAID.file.path, line=1)
+
+
+def a_smoke_test(name: str, message: str = "") -> SmokeResult:
+    source = SourceFile(path=PurePosixPath(f"smoke-tests/{name}.sql"), data=b"SELECT true;")
+    failure = Finding(message, path=source.path, line=1) if message else None
+    return SmokeResult(
+        test=SmokeTest(source=source, statements=()), duration=timedelta(milliseconds=4), failure=failure
+    )
+
+
+SMOKE = [a_smoke_test("users"), a_smoke_test("orders", "the first column of row 1 is false, and must be `true`")]
+
+
+def undone(*migrations: Migration, failing: Migration | None = None) -> Undoing:
+    """These are undone, and one more could not be."""
+    steps = [a_step(parse_down(migration.file)) for migration in migrations]
+    if failing:
+        down = parse_down(failing.file)
+        failure = Finding("other objects depend on it (SQLSTATE 2BP01)", path=down.source.path, line=1)
+        steps.append(a_step(down, failure=failure))
+    return Undoing(steps=tuple(steps))
+
+
 def a_dry_run(mode: DryRunMode, *rehearsed: Rehearsed, schema: SchemaDifference | None = CHANGES) -> DryRun:
     where = "PostgreSQL 17.6 in a container of postgres:17"
     return DryRun(mode=mode, where=where, rehearsed=rehearsed, impacts=impacts_of(rehearsed, FACTS), schema=schema)
@@ -179,6 +223,18 @@ HELD = (
 )
 
 
+def after_three(outcome: Outcome, exit_code: int = 1, **others: object) -> Report:
+    """A run in production that has executed three migrations which can be undone, from a restore point on."""
+    values: dict[str, object] = {
+        "environment": "production",
+        "plan": replace(PLAN, pending=tuple(migration.file for migration in THREE)),
+        "migrations": THREE,
+        "steps": [a_step(migration) for migration in THREE],
+        "restore_point": POINT,
+    }
+    return finished(outcome, exit_code, **values | others)
+
+
 def finished(outcome: Outcome, exit_code: int = 0, **others: object) -> Report:
     """A report with what is to be done now."""
     report = a_report(outcome, exit_code=exit_code, context=on_github(), target=a_target(), **others)
@@ -197,6 +253,26 @@ REPORTS = {
         ],
         steps=[a_step(USERS), a_step(ORDERS, duration=timedelta(seconds=75)), a_step(ITEMS, duration=timedelta())],
         findings=[Finding("the numbering has gaps: 4", level=Level.WARNING, hint="was a file forgotten?")],
+    ),
+    "applied-to-production": after_three(
+        Outcome.APPLIED, 0, backup=DUMP, smoke=[a_smoke_test("users"), a_smoke_test("orders")]
+    ),
+    "smoke-test-failed": after_three(Outcome.FAILED, smoke=SMOKE, findings=[SMOKE[1].failure]),
+    "rolled-back": after_three(
+        Outcome.ROLLED_BACK,
+        smoke=SMOKE,
+        findings=[SMOKE[1].failure],
+        undoing=undone(PAID_INDEX, PAID, USERS),
+        backup=replace(DUMP, mode=BackupMode.SCHEMA),
+    ),
+    "rolled-back-in-part": after_three(
+        Outcome.FAILED, smoke=SMOKE, findings=[SMOKE[1].failure], undoing=undone(PAID_INDEX, failing=PAID)
+    ),
+    "connection-lost": after_three(
+        Outcome.FAILED,
+        steps=[a_step(USERS), a_step(PAID, failure=LOST, sure=False)],
+        findings=[LOST],
+        restore_point=replace(POINT, name="", archived=False),
     ),
     "tried-again": finished(
         Outcome.APPLIED,
@@ -295,6 +371,40 @@ REPORTS = {
             ],
         ),
         target=None,
+    ),
+    "refused-by-gates": finished(
+        Outcome.REFUSED,
+        3,
+        stages=[
+            *LOOKED,
+            a_stage("confirmation", "production needs a confirmation, and none was given", state=StageState.FAILED),
+        ],
+        verdicts=[
+            Verdict(gate="environment", passed=True, reason="this database is production"),
+            Verdict(gate="tag", passed=True, reason="v1.2.3 is a version"),
+            Verdict(
+                gate="confirmation",
+                passed=False,
+                reason="production needs a confirmation, and none was given",
+                way_out="give `confirmation: MIGRATE-PRODUCTION`",
+            ),
+            Verdict(
+                gate="freeze windows",
+                passed=False,
+                reason="Sat 2026-11-28 09:32 Europe/Berlin is outside of `Mon-Thu 09:00-16:00 Europe/Berlin`",
+                way_out="at Mon 2026-11-30 09:00 Europe/Berlin they open",
+            ),
+        ],
+        findings=[
+            Finding(
+                "confirmation: production needs a confirmation, and none was given",
+                hint="give `confirmation: MIGRATE-PRODUCTION`",
+            ),
+            Finding(
+                "freeze windows: Sat 2026-11-28 09:32 Europe/Berlin is outside of `Mon-Thu 09:00-16:00 Europe/Berlin`",
+                hint="at Mon 2026-11-30 09:00 Europe/Berlin they open",
+            ),
+        ],
     ),
     "drift": finished(
         Outcome.REFUSED,
@@ -466,11 +576,14 @@ def report_that_says(text: str, *, file: str = "01_x.sql") -> Report:
             Finding(f"the file {text} is odd", level=Level.WARNING, hint=text),
         ],
         table=Table(headings=("name", "by"), rows=((text, text), (text, ""))),
+        smoke=[a_smoke_test("x", text)],
+        undoing=Undoing(why_not=text),
         next_steps=[f"Mend {text} first."],
     )
 
 
-ELEMENTS = seen(report_that_says("harmless")).elements
+HARMLESS = seen(report_that_says("harmless"))
+ELEMENTS, LINKS = HARMLESS.elements, HARMLESS.links
 
 HOSTILE = {
     "bar": "a | b || c",
@@ -514,7 +627,7 @@ def test_hostile_text_makes_no_element(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_makes_no_link(text: str) -> None:
-    assert seen(report_that_says(text)).links == []
+    assert seen(report_that_says(text)).links == LINKS
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
@@ -528,7 +641,7 @@ def test_hostile_text_is_shown_in_every_place(text: str) -> None:
 def test_a_hostile_file_name_is_text(text: str) -> None:
     name = " ".join(text.replace("/", "-").split())
     shown = seen(report_that_says("harmless", file=f"01_{name}.sql"))
-    assert (shown.elements, shown.links) == (ELEMENTS, [])
+    assert (shown.elements, shown.links) == (ELEMENTS, LINKS)
     assert f"migrations/01_{name}.sql:1" in shown.text
 
 

@@ -1,34 +1,26 @@
 """What to do now: true to how the run ended, one sentence each."""
 
-from runner.core.model import DryRun, DryRunMode, Report, StepResult
+from runner.core.model import DryRun, DryRunMode, Report, StepResult, Undoing
 from runner.core.retry import DEADLOCK, LOCK_TIMEOUT, SERIALIZATION
 from runner.core.sessions import PREPARED
 from runner.errors import Outcome
 
 
 def next_steps(report: Report) -> list[str]:
-    """The state the database is in and how to go on. Empty when nothing is left to do."""
+    """How to go on; `rollback_instructions` tells what state the database is in. Empty when nothing is left to do."""
     if report.command != "migrate":
         return []
     outcome, pending = report.outcome, report.pending
-    done = [step.migration for step in report.steps if step.completed]
     failed = next((step for step in report.steps if not step.completed), None)
     said = _after_trying(report.dry_run) if report.dry_run else []
-    if failed:
-        said.append(_what_remains(failed))
     if outcome is Outcome.CANCELLED and not report.steps:
         said.append("The run was cancelled before a migration was executed.")
-    if outcome in {Outcome.FAILED, Outcome.CANCELLED} and done:
-        versions = ", ".join(migration.version for migration in done)
-        said.append(f"Applied by this run, and staying: {versions}.")
-        undoable = [migration for migration in reversed(done) if migration.file.down]
-        if undoable:
-            files = ", ".join(f"`{migration.file.down.path}`" for migration in undoable if migration.file.down)
-            said.append(f"What undoes them, in this order: {files}.")
     if failed and not failed.sure:
-        return said
-    if outcome is Outcome.CANCELLED and pending:
-        said.append(f"Run again to go on with {pending[0]}.")
+        said.append(_find_out(failed))
+    elif outcome is Outcome.CANCELLED:
+        said += [f"Run again to go on with {pending[0]}."] if pending else []
+    elif any(result.failure for result in report.smoke):
+        said.append(_after_smoke_tests(report.undoing))
     elif failed:
         said.append(f"{_how_to_go_on(failed)}: the run goes on with {failed.migration.version}.")
     elif outcome is Outcome.DRY_RUN and pending:
@@ -63,21 +55,19 @@ def _how_to_go_on(failed: StepResult) -> str:
     )
 
 
-def _what_remains(failed: StepResult) -> str:
-    version, done = failed.migration.version, failed.statements_done
-    if failed.migration.transactional and not failed.sure:
-        return (
-            f"Nobody can tell yet whether migration {version} was committed. Its work and its row in the ledger are "
-            "one transaction: the next run reads there what is true."
-        )
-    if failed.migration.transactional:
-        return f"What this run did in migration {version} was rolled back by PostgreSQL: nothing of it remains."
-    of = f"{done} of {failed.migration.statement_count} statements"
-    if failed.sure:
-        return (
-            f"Migration {version} does not run in one transaction: {of} are done and stay; the next run goes on there."
-        )
+def _find_out(unsure: StepResult) -> str:
+    version = unsure.migration.version
+    if unsure.migration.transactional:
+        return f"Run again: the run reads in the ledger whether {version} was committed, and goes on from there."
     return (
-        f"Migration {version} does not run in one transaction: {of} are done and stay; of the one behind them nobody "
-        "knows yet. The next run asks the catalog; where that cannot tell, it stops and says what to look at."
+        f"Run again: the run asks the catalog how far {version} came; where that cannot tell, it stops and says what "
+        "to look at."
     )
+
+
+def _after_smoke_tests(undoing: Undoing | None) -> str:
+    if undoing and undoing.failed:
+        return "Undo what stays of this run, as told under Rollback, before you run again."
+    if undoing and undoing.undone:
+        return f"When what the smoke tests found is mended, run again: the run begins with {undoing.undone[-1]}."
+    return "Mend what the smoke tests found with a new migration, or undo this run as told under Rollback."

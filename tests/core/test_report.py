@@ -12,8 +12,6 @@ from runner.errors import Finding, Level, Outcome
 from tests.builders import a_migration, a_plan, a_report, a_step, a_target, on_github
 
 LINT = Finding("locks", level=Level.WARNING, rule="several-exclusive-locks")
-OUTSIDE = a_migration(2, sql="VACUUM;\nSELECT 1;\nSELECT 2")
-ROLLED_BACK = "What this run did in migration 02 was rolled back by PostgreSQL: nothing of it remains."
 
 
 def stopped_at_two(outcome: Outcome, **others: object) -> Report:
@@ -189,28 +187,9 @@ def test_a_dry_run_by_hand_in_production_is_followed_by_one_that_is_told_not_to_
     assert "`dry-run: false`" in next_steps(report)[0]
 
 
-def test_a_failure_says_what_was_undone_what_stays_and_how_to_go_on() -> None:
+def test_a_failure_says_how_to_go_on() -> None:
     assert next_steps(stopped_at_two(Outcome.FAILED)) == [
-        ROLLED_BACK,
-        "Applied by this run, and staying: 01.",
-        "When the cause is mended, run again: the run goes on with 02.",
-    ]
-
-
-def test_a_failure_of_the_first_migration_leaves_nothing_to_undo() -> None:
-    report = a_report(Outcome.FAILED, plan=a_plan([1]), steps=[a_step(1, failure="x")])
-    assert [step.split(":")[0] for step in next_steps(report)] == [
-        "What this run did in migration 01 was rolled back by PostgreSQL",
-        "When the cause is mended, run again",
-    ]
-
-
-def test_names_the_down_files_from_the_last_applied_to_the_first() -> None:
-    steps = [a_step(a_migration(1, down="")), a_step(2), a_step(a_migration(3, down="")), a_step(4, failure="x")]
-    said = next_steps(a_report(Outcome.FAILED, plan=a_plan([1, 2, 3, 4]), steps=steps))
-    assert said[1:3] == [
-        "Applied by this run, and staying: 01, 02, 03.",
-        "What undoes them, in this order: `migrations/03_example.down.sql`, `migrations/01_example.down.sql`.",
+        "When the cause is mended, run again: the run goes on with 02."
     ]
 
 
@@ -224,30 +203,8 @@ def test_a_run_that_was_cancelled_before_it_began_says_so() -> None:
 
 def test_a_run_that_was_cancelled_on_the_way_goes_on_where_it_stopped() -> None:
     assert next_steps(stopped_at_two(Outcome.CANCELLED)) == [
-        ROLLED_BACK,
-        "Applied by this run, and staying: 01.",
         "Run again to go on with 02.",
     ]
-
-
-@pytest.mark.parametrize("done", [0, 2])
-def test_a_failure_outside_of_a_transaction_says_what_is_done_and_stays(done: int) -> None:
-    step = a_step(OUTSIDE, failure="it broke", statements_done=done)
-    remains, go_on = next_steps(a_report(Outcome.FAILED, plan=a_plan([2]), steps=[step]))
-    assert remains == (
-        f"Migration 02 does not run in one transaction: {done} of 3 statements are done and stay; the next run goes on "
-        "there."
-    )
-    assert go_on == "When the cause is mended, run again: the run goes on with 02."
-
-
-def test_where_nobody_knows_how_a_statement_ended_the_next_run_says_what_to_look_at() -> None:
-    step = a_step(OUTSIDE, failure="the connection broke", statements_done=1, sure=False)
-    (remains,) = next_steps(a_report(Outcome.FAILED, plan=a_plan([2]), steps=[step]))
-    assert remains == (
-        "Migration 02 does not run in one transaction: 1 of 3 statements are done and stay; of the one behind them "
-        "nobody knows yet. The next run asks the catalog; where that cannot tell, it stops and says what to look at."
-    )
 
 
 def test_what_was_tried_elsewhere_is_found_and_was_not_applied() -> None:
