@@ -13,17 +13,19 @@ from typing import NoReturn
 
 from runner.commands.journal import Journal
 from runner.config import Config, load, load_folder
+from runner.config_file import read_config_file
 from runner.console import Console, open_console
 from runner.core.changes import Compared, PullRequest, Trees, first_known
 from runner.core.database_url import secrets_in
 from runner.core.headline import headline
 from runner.core.model import Report
 from runner.core.next_steps import next_steps
+from runner.core.rollback import rollback_instructions
 from runner.core.shadow_choice import DOCKER_SCHEME, Provider
 from runner.errors import Cancelled, Finding, Level, Outcome, RunnerError
 from runner.github.event import run_context
 from runner.github.workflow_commands import add_mask, annotations
-from runner.inputs import BY_NAME, Given, gather, unknown
+from runner.inputs import BY_NAME, FileValues, Given, gather, layered, unknown
 from runner.postgres.signals import hear
 from runner.secrets import Scrubber
 
@@ -62,32 +64,39 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if flags.get("command") == "new":
         return _new(flags, environ, open_console(scrub=str))
     given = gather(flags, environ)
-    scrub = Scrubber(_secrets(given, environ))
+    file = read_config_file(_checkout(environ), given.get("config-file"))
+    scrub = Scrubber(_secrets(layered(given, file), environ))
     console = open_console(scrub=scrub)
     if _on_github(environ):
         for secret in scrub.secrets:
             console.command(add_mask(secret))
-    report = _run(given, environ, console, scrub)
+    report = _run(given, file, environ, console, scrub)
     with _undisturbed(report.exit_code):
         _tell(report, console, scrub, environ)
     return report.exit_code
 
 
 def _run(
-    given: Mapping[str, Given], environ: Mapping[str, str], console: Console, scrub: Callable[[str], str]
+    given: Mapping[str, Given],
+    file: FileValues,
+    environ: Mapping[str, str],
+    console: Console,
+    scrub: Callable[[str], str],
 ) -> Report:
     """Run the command, whatever happens, and account for it."""
     context = run_context(environ)
+    values = layered(given, file)
     named = {
-        name: given[name].text.strip() if name in given else BY_NAME[name].default
+        name: values[name].text.strip() if name in values else BY_NAME[name].default
         for name in ("command", "environment")
     }
     journal = Journal(named["command"], named["environment"], context)
     journal.on_stage = console.stage
     exit_code = 0
     try:
-        config = load(given, environ, manual=context.manual, problems=unknown(environ) if _on_github(environ) else ())
-        console.verbose = config.verbose
+        problems = unknown(environ) if _on_github(environ) else ()
+        config = load(given, environ, manual=context.manual, problems=problems, file=file)
+        console.verbose, journal.tracking_schema = config.verbose, config.tracking_schema
         outcome = _perform(config, journal, console, scrub, environ)
     except RunnerError as error:
         outcome, exit_code = error.outcome, error.exit_code
@@ -119,6 +128,10 @@ def _perform(
 ) -> Outcome:
     """Open the edges and hand them to the command."""
     checkout = _checkout(environ)
+    if config.command == "config":
+        from runner.commands.config import show_config
+
+        return show_config(config, journal, console)
     if config.command == "check":
         from runner.commands.check import check
         from runner.github.pull_request import read_pull_request
@@ -135,6 +148,7 @@ def _perform(
             now=datetime.now(UTC),
         )
     from runner.commands.run import Run
+    from runner.github.outputs import write_file
     from runner.postgres.session import Connection, connect
 
     with ExitStack() as stack:
@@ -156,6 +170,8 @@ def _perform(
             url=url,
             open_connection=open_connection,
             scrub=scrub,
+            now=lambda: datetime.now(UTC),
+            write_file=lambda name, text: write_file(checkout, name, text),
         )
         match config.command:
             case "status":
@@ -170,6 +186,10 @@ def _perform(
                 from runner.commands.verify import verify
 
                 return verify(run)
+            case "repair":
+                from runner.commands.repair import repair
+
+                return repair(run)
             case _:
                 from runner.commands.migrate import migrate
 
@@ -198,9 +218,10 @@ def _new(flags: Mapping[str, str], environ: Mapping[str, str], console: Console)
     from runner.commands.new import new_migration
 
     try:
-        folder, order = load_folder(gather(flags, environ))
+        given, checkout = gather(flags, environ), _checkout(environ)
+        folder, order = load_folder(given, read_config_file(checkout, given.get("config-file")))
         paths = new_migration(
-            _checkout(environ),
+            checkout,
             folder,
             flags["title"],
             order=order,
@@ -236,6 +257,8 @@ def _tell(report: Report, console: Console, scrub: Callable[[str], str], environ
     findings = [*report.findings, *unwritten]
     untold = [finding for finding in findings if not finding.rule]  # the others were told when they were found
     console.findings(sorted(untold, key=lambda finding: finding.level is not Level.WARNING))
+    if back := rollback_instructions(report):
+        console.rollback(back)
     for step in report.next_steps:
         console.say(f"→ {step}")
     console.say(headline(report), STYLES.get(report.outcome, "bold red"))

@@ -42,6 +42,15 @@ CREATE TABLE document_links (
     address     TEXT NOT NULL
 );
 """
+CHANGE_BACK = """\
+DROP TABLE document_links;
+DROP INDEX documents_title_idx;
+ALTER TABLE documents DROP CONSTRAINT documents_title_length, DROP COLUMN word_count;
+"""
+WRONG = """\
+-- Shows what happens when the migrated database is not what it should be.
+SELECT count(*) > 0 AS links_are_there FROM document_links;
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ def demo(run: Run) -> int:
         change, broken = migrations / "08_titles.sql", migrations / "08_invoices.sql"
         first = migrations / "01_knowledge_workspace_schema.sql"
         staging = ("--environment", "staging")
-        production = ("--environment", "production", "--review-delay", "5s")
+        production = ("--environment", "production", "--review-delay", "3s")
         confirmed = (*production, "--confirmation", "MIGRATE-PRODUCTION")
 
         def show(stage: Stage) -> str:
@@ -113,6 +122,13 @@ def demo(run: Run) -> int:
             environ["DATABASE_URL"] = server.create_database("production").value
             show(Stage("11. Production without the confirmation phrase: refused.", production, 3))
             show(Stage("12. Production with it: a dry run, time to cancel, and only then the migrations.", confirmed))
+            change.write_text(CHANGE)
+            change.with_suffix(".down.sql").write_text(CHANGE_BACK)
+            wrong = checkout / "smoke-tests" / "wrong.sql"
+            wrong.write_text(WRONG)
+            undoing = ("--smoke-tests", "smoke-tests/*.sql", "--on-smoke-failure", "rollback")
+            show(Stage("13. A smoke test fails: what the run has applied is undone.", (*confirmed, *undoing), 1))
+            show(Stage("14. Is production what its ledger and the files say?", ("verify",)))
         except AssertionError as error:
             print(f"✗ {error}")  # noqa: T201
             return 1

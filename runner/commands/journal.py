@@ -8,17 +8,21 @@ from typing import Protocol
 
 from runner import __version__
 from runner.core.model import (
+    Backup,
     DryRun,
     Migration,
     Plan,
     PlanDocument,
     Report,
+    RestorePoint,
     RunContext,
+    SmokeResult,
     StageResult,
     StageState,
     StepResult,
     Table,
     Target,
+    Undoing,
     Verdict,
     Watched,
 )
@@ -44,13 +48,19 @@ class Journal:
         self.table: Table | None = None
         self.findings: list[Finding] = []
         self._stages: list[StageResult] = []
-        self._verdicts: list[Verdict] = []
+        self.verdicts: list[Verdict] = []
         self.steps: list[StepResult] = []
         self.rehearsed: list[StepResult] = []
         self.watched: Watched | None = None
         self.plan_document: PlanDocument | None = None
         self.dry_run: DryRun | None = None
         self.schema: SchemaDifference | None = None
+        self.restore_point: RestorePoint | None = None
+        self.backup: Backup | None = None
+        self.smoke: Sequence[SmokeResult] = ()
+        self.undoing: Undoing | None = None
+        self.release_notes = ""
+        self.tracking_schema = "public"
         self._started_at, self._clock = datetime.now(UTC), time.monotonic()
 
     @contextmanager
@@ -80,7 +90,7 @@ class Journal:
 
     def judge(self, verdict: Verdict) -> Verdict:
         """Keep a gate's verdict."""
-        self._verdicts.append(verdict)
+        self.verdicts.append(verdict)
         return verdict
 
     def record(self, step: StepResult) -> None:
@@ -102,13 +112,19 @@ class Journal:
             stages=tuple(self._stages),
             plan=self.plan,
             migrations=tuple(self.migrations),
-            verdicts=tuple(self._verdicts),
+            verdicts=tuple(self.verdicts),
             steps=tuple(self.steps),
             rehearsed=tuple(self.rehearsed),
             watched=self.watched,
             plan_document=self.plan_document,
             dry_run=self.dry_run,
             schema=self.schema,
+            restore_point=self.restore_point,
+            backup=self.backup,
+            smoke=tuple(self.smoke),
+            undoing=self.undoing,
+            release_notes=self.release_notes,
+            tracking_schema=self.tracking_schema,
             findings=tuple(self.findings),
             table=self.table,
         )

@@ -8,8 +8,11 @@ from datetime import timedelta
 
 from runner.commands.drift import drift, keep_schema, schema_before
 from runner.commands.dry_run import dry_run
+from runner.commands.release import release
 from runner.commands.run import Run
-from runner.commands.stages import approved, linted, parsed, passing
+from runner.commands.safeguards import back_up, mark_restore_point, restorable
+from runner.commands.smoke import SmokeTests, read_smoke_tests, smoke_test
+from runner.commands.stages import approved, linted, none_refused, parsed, passing, refused_for, state_of
 from runner.core.headline import counted
 from runner.core.model import (
     DryRunMode,
@@ -25,14 +28,20 @@ from runner.core.model import (
 from runner.core.plan import changed_versions, compare, make_plan
 from runner.core.plan_document import plan_document
 from runner.core.resume import resumption
-from runner.errors import DatabaseUnusable, Finding, InputError, Level, MigrationFailed, Outcome, Refused
+from runner.core.validity import Validity
+from runner.core.validity import findings as validity_findings
+from runner.errors import DatabaseUnusable, Finding, InputError, Level, MigrationFailed, Outcome, Refused, RunnerError
 from runner.gates.approved_plan import check_approved_plan
 from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
-from runner.gates.health import check_target
+from runner.gates.freeze import check_freeze
+from runner.gates.health import GATE as HEALTH
+from runner.gates.health import HealthMode, check_health, check_target, graded, health_findings
 from runner.gates.release import check_release
+from runner.gates.tag import TagPolicy, check_tag
 from runner.postgres.execute import apply
 from runner.postgres.execution import Execution
+from runner.postgres.health import health_facts
 from runner.postgres.identity import identity_of
 from runner.postgres.ledger import survey
 from runner.postgres.opening import opening
@@ -41,11 +50,13 @@ from runner.postgres.pooler import refuse_statement_pooling, refuse_transaction_
 from runner.postgres.session import Connection, settle, usable
 from runner.postgres.signals import deaf
 from runner.postgres.syntax import check_syntax
+from runner.postgres.validity import validity
 from runner.postgres.watch import Watch
 from runner.postgres.watcher import Mutex, release_mutex, take_mutex
 from runner.workspace import discover
 
 SECOND = timedelta(seconds=1)
+FILES_AND_LEDGER = "files and ledger"
 CHANGED = "the database changed while this run waited: what would run is not what was shown"
 
 
@@ -55,8 +66,10 @@ def migrate(run: Run) -> Outcome:
     with journal.stage("files") as tell:
         files, warnings = discover(run.checkout, config.migrations_path, config.plan.version_order)
         journal.findings += warnings
+        tests = read_smoke_tests(run)
         tell(f"{len(files)} in {config.migrations_path}")
     with _connected(run) as (worker, target, rows):
+        _admit(run, rows)
         plan = _plan(run, files, rows, worker)
         if not plan.pending:
             return _nothing_to_do(run, plan)
@@ -72,7 +85,24 @@ def migrate(run: Run) -> Outcome:
                 return _only_tried(run)
             _review(run)
             with _mutex(run, watcher.result()) as mutex:
-                return _under_mutex(run, files, worker, mutex, target, plan)
+                return _under_mutex(run, files, tests, worker, mutex, target, plan)
+
+
+def _admit(run: Run, rows: LedgerRows) -> None:
+    """Is this the right database, and may what started the run migrate it?"""
+    config, context, journal = run.config, run.journal.context, run.journal
+    with journal.stage("environment") as tell:
+        tell(passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
+    policy = TagPolicy(
+        environment=config.environment,
+        event=context.event,
+        ref=context.ref,
+        dry_run=config.dry_run,
+        allow_prerelease=config.allow_prerelease,
+        activity=context.activity,
+    )
+    with journal.stage("tag") as tell:
+        tell(passing(journal.judge(check_tag(policy))).reason)
 
 
 def _only_tried(run: Run) -> Outcome:
@@ -81,9 +111,17 @@ def _only_tried(run: Run) -> Outcome:
 
 
 def _under_mutex(
-    run: Run, files: Sequence[MigrationFile], worker: Connection, mutex: Mutex, target: Target, plan: Plan
+    run: Run,
+    files: Sequence[MigrationFile],
+    tests: SmokeTests,
+    worker: Connection,
+    mutex: Mutex,
+    target: Target,
+    plan: Plan,
 ) -> Outcome:
     """Nobody else migrates now: is everything still as it was shown, then apply it."""
+    if not (verdict := check_freeze(run.config.freeze, run.now())).passed:  # time went by with trying and waiting
+        passing(run.journal.judge(verdict))
     _end_dead_workers(run, worker)
     again, rows, fresh = _plan_again(run, files, worker, target.ledger)
     if not fresh.pending:
@@ -91,17 +129,36 @@ def _under_mutex(
         return _nothing_to_do(run, fresh)
     if not fresh.same_as(plan):
         raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
-    before = schema_before(run, worker)
+    back_up(run, worker)
+    before, valid_before = schema_before(run, worker), validity(worker)
+    mark_restore_point(run, worker)
     with _watch(run, again, mutex) as watch:
         execution = _execution(run, worker, again, mutex, watch, rows)
         try:
             _apply(execution, run, again)
-        except MigrationFailed:
+            _verify(run, execution, valid_before)
+            smoke_test(run, execution, tests)
+        except MigrationFailed as error:
+            _end_otherwise(run, execution, error.outcome)
             keep_schema(run, execution, before)
             raise
-    _verify(run, execution)
     keep_schema(run, execution, before)
+    release(run)
     return Outcome.APPLIED
+
+
+def _end_otherwise(run: Run, execution: Execution, outcome: Outcome) -> None:
+    """Keep how the run ended: not as it did when the last migration was applied."""
+    try:
+        with ExitStack() as stack:
+            worker = execution.worker
+            if worker.closed:
+                worker = stack.enter_context(execution.reconnect())
+            with usable(worker):
+                run.ledger.end_run(worker, outcome, wal=execution.tells_wal)
+    except DatabaseUnusable as error:
+        message = f"how the run ended could not be kept: {error}"
+        run.journal.findings.append(Finding(message, level=Level.WARNING))
 
 
 def _execution(run: Run, worker: Connection, target: Target, mutex: Mutex, watch: Watch, rows: LedgerRows) -> Execution:
@@ -115,6 +172,7 @@ def _execution(run: Run, worker: Connection, target: Target, mutex: Mutex, watch
         timeouts=run.timeouts,
         tells_wal=target.tells_wal,
         plan_digest=run.journal.plan_document.digest if run.journal.plan_document else "",
+        restore_point=run.journal.restore_point.text if run.journal.restore_point else "",
         release=config.release,
         retry=config.retry,
         starting=console.starting,
@@ -138,7 +196,11 @@ def _connected(run: Run) -> Iterator[tuple[Connection, Target, LedgerRows]]:
 
             def fit(target: Target) -> None:
                 journal.target = target
-                journal.findings += check_target(target, config.tracking_schema, dry_run=config.dry_run)
+                try:
+                    journal.findings += check_target(target, config.tracking_schema, dry_run=config.dry_run)
+                except DatabaseUnusable as error:
+                    journal.judge(refused_for(HEALTH, error.findings))
+                    raise
 
             try:
                 target, rows = survey(worker, run.ledger, fit=fit)
@@ -152,18 +214,47 @@ def _connected(run: Run) -> Iterator[tuple[Connection, Target, LedgerRows]]:
 
 
 def _approve(run: Run, worker: Connection, target: Target, plan: Plan) -> None:
-    """Everything that may keep the plan from being tried."""
-    journal = run.journal
-    journal.migrations = migrations = _parsed(run, plan, worker)
-    if run.config.release:
-        passing(journal.judge(check_release(migrations)))
-    verdict = linted(run.config, journal, run.console, run.checkout, migrations, pg_version=_pg_version(target))
-    _show_plan(run, migrations)
-    passing(verdict)
-    if not run.config.dry_run:
+    """Everything that may keep the plan from being tried. The gates that refuse are told together."""
+    journal, config = run.journal, run.config
+    if not config.dry_run:
         _ask_for_confirmation(run)
-    _ask_for_approval(run, worker, target, plan, verdict)
+        _ask_for_the_time(run)
+    _look_after_health(run, worker, target)
+    journal.migrations = migrations = _parsed(run, plan, worker)
+    if config.release:
+        journal.judge(check_release(migrations))
+    lint = linted(config, journal, run.console, run.checkout, migrations, pg_version=_pg_version(target))
+    _ask_for_approval(run, worker, target, plan, lint)
+    _show_plan(run, migrations)
+    none_refused(journal)
     _warn_of_drift(run, worker, target)
+
+
+def _look_after_health(run: Run, worker: Connection, target: Target) -> None:
+    """Is the server in a state in which a migration does no harm?"""
+    config, journal = run.config, run.journal
+    with journal.stage("health") as tell:
+        if not config.dry_run:
+            restorable(run, worker)
+        # What a dry run finds may be over when the real one comes.
+        mode = HealthMode.WARN if config.dry_run and config.health is HealthMode.ERROR else config.health
+        if mode is HealthMode.OFF:
+            tell("nobody looks: `health` is off")
+            return
+        found = health_findings(health_facts(worker), target)
+        verdict = journal.judge(check_health(mode, found))
+        journal.findings += graded(mode, found)
+        tell(verdict.reason, state_of(verdict))
+
+
+def _ask_for_the_time(run: Run) -> None:
+    """Is this a moment at which the environment may be migrated?"""
+    journal, windows = run.journal, run.config.freeze
+    if not windows:
+        return
+    with journal.stage("freeze windows") as tell:
+        verdict = journal.judge(check_freeze(windows, run.now()))
+        tell(verdict.reason, state_of(verdict))
 
 
 def _warn_of_drift(run: Run, worker: Connection, target: Target) -> None:
@@ -190,7 +281,8 @@ def _ask_for_approval(run: Run, worker: Connection, target: Target, plan: Plan, 
             settings=config.settings,
             lint=lint,
         )
-        tell(passing(journal.judge(check_approved_plan(approval, journal.plan_document))).reason)
+        verdict = journal.judge(check_approved_plan(approval, journal.plan_document))
+        tell(verdict.reason, state_of(verdict))
 
 
 def _take_sessions(run: Run, worker: Connection, target: Target, watcher: Connection) -> None:
@@ -225,11 +317,14 @@ def _bodies(run: Run, worker: Connection, files: Sequence[MigrationFile], rows: 
 def _plan(run: Run, files: Sequence[MigrationFile], rows: LedgerRows, worker: Connection) -> Plan:
     config, journal = run.config, run.journal
     bodies = _bodies(run, worker, files, rows)
-    with journal.stage("environment") as tell:
-        tell(passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
     with journal.stage("plan") as tell:
         journal.plan = compare(files, rows.applied, config.plan.version_order)  # told when the next line refuses
-        journal.plan = plan = make_plan(files, rows.applied, config.plan, bodies)
+        try:
+            journal.plan = plan = make_plan(files, rows.applied, config.plan, bodies)
+        except RunnerError as error:
+            journal.judge(refused_for(FILES_AND_LEDGER, error.findings))
+            raise
+        journal.judge(Verdict(gate=FILES_AND_LEDGER, passed=True, reason="they agree"))
         journal.findings += plan.findings
         later = f", {len(plan.later)} left for later" if plan.later else ""
         tell(f"{len(plan.pending)} to run, {len(plan.applied)} applied before{later}")
@@ -301,7 +396,8 @@ def _nothing_to_do(run: Run, plan: Plan) -> Outcome:
 
 def _ask_for_confirmation(run: Run) -> None:
     with run.journal.stage("confirmation") as tell:
-        tell(passing(run.journal.judge(check_confirmation(run.config.confirmation))).reason)
+        verdict = run.journal.judge(check_confirmation(run.config.confirmation))
+        tell(verdict.reason, state_of(verdict))
 
 
 def _review(run: Run) -> None:
@@ -357,8 +453,8 @@ def _apply(execution: Execution, run: Run, target: Target) -> None:
         tell(counted(len(journal.migrations)))
 
 
-def _verify(run: Run, execution: Execution) -> None:
-    """Read the ledger back: what the run says is what the database says."""
+def _verify(run: Run, execution: Execution, before: Validity) -> None:
+    """Read back: what the run says is what the database says, and what it has built is valid."""
     journal = run.journal
     with journal.stage("verify") as tell, ExitStack() as stack:
         worker = execution.worker
@@ -371,8 +467,11 @@ def _verify(run: Run, execution: Execution) -> None:
             for migration in journal.migrations
             if not (row := recorded.get(migration.version))
             or not row.completed
-            or row.checksum != migration.file.checksum
+            or (row.checksum, row.sql_digest) != (migration.file.checksum, migration.sql_digest)
         ]
+        found = validity_findings(validity(worker), before=before, migrations=journal.migrations)
+        journal.findings += [finding for finding in found if finding.level is not Level.ERROR]
+        wrong += [finding for finding in found if finding.level is Level.ERROR]
         if wrong:
             raise MigrationFailed(*wrong)
-        tell("the ledger has every migration as completed, with its checksum")
+        tell("every migration is completed in the ledger, with its digest; what was built is valid")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from runner.commands.journal import Journal
@@ -24,6 +25,8 @@ class Run:
     url: DatabaseUrl = field(repr=False)  # of the target, a throw-away server's too
     open_connection: Callable[[str], Connection]  # to the target; takes the part that it plays, for its name there
     scrub: Callable[[str], str]
+    now: Callable[[], datetime]
+    write_file: Callable[[str, str], str]  # a name and its text, for the steps that follow; returns the path
 
     @property
     def ledger(self) -> Ledger:

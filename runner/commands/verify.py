@@ -1,14 +1,20 @@
-"""`db-migrate verify`: is the database what its ledger, the files and the last run say? Reads only."""
+"""`db-migrate verify`: is the database what its ledger, the files and the last run say, and valid? Reads only."""
+
+from collections.abc import Sequence
+from contextlib import suppress
 
 from runner.commands.drift import drift, left_schema
 from runner.commands.run import Run
 from runner.core.headline import counted
-from runner.core.model import LedgerRows, Target
+from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target
+from runner.core.parse import parse
 from runner.core.plan import changed_versions, compare, judged_changes
-from runner.errors import Drift, Finding, Level, Outcome
+from runner.core.validity import findings as validity_findings
+from runner.errors import Drift, Finding, InputError, Level, Outcome
 from runner.gates.health import check_ledger
 from runner.postgres.ledger import survey
 from runner.postgres.session import Connection
+from runner.postgres.validity import validity
 from runner.workspace import discover
 
 
@@ -28,10 +34,16 @@ def verify(run: Run) -> Outcome:
             journal.findings += [*plan.findings, *(change for change in changes if change.level is not Level.ERROR)]
             problems += [change for change in changes if change.level is Level.ERROR]
             tell(f"{counted(len(plan.applied))} applied, {len(problems)} changed since, {len(plan.pending)} pending")
+        with journal.stage("indexes and constraints") as tell:
+            found = validity_findings(validity(connection), before=None, migrations=_applied(run, plan, files))
+            wrong = [finding for finding in found if finding.level is Level.ERROR]
+            journal.findings += [finding for finding in found if finding.level is not Level.ERROR]
+            problems += wrong
+            tell(f"{len(wrong)} not valid" if wrong else "all that should be valid is")
         with journal.stage("schema") as tell:
-            found = drift(run, connection, target)
-            problems += [found] if found else []
-            tell(_verdict(run, connection, target, found))
+            drifted = drift(run, connection, target)
+            problems += [drifted] if drifted else []
+            tell(_verdict(run, connection, target, drifted))
     if problems:
         raise Drift(*problems)
     return Outcome.UP_TO_DATE
@@ -48,6 +60,17 @@ def _survey(run: Run, connection: Connection) -> tuple[Target, LedgerRows]:
         journal.environment = rows.environment or journal.environment
         tell(f"{journal.target.server}, database {journal.target.database}, role {journal.target.role}")
     return journal.target, rows
+
+
+def _applied(run: Run, plan: Plan, files: Sequence[MigrationFile]) -> list[Migration]:
+    """The applied files, as far as they can be parsed: what is wrong with the others is `check`'s to tell."""
+    there = {int(version) for version in plan.applied if version.isdecimal()}
+    migrations = []
+    for file in files:
+        if int(file.version) in there:
+            with suppress(InputError):
+                migrations.append(parse(file, run.config.parse))
+    return migrations
 
 
 def _verdict(run: Run, connection: Connection, target: Target, found: Finding | None) -> str:

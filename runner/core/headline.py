@@ -10,6 +10,11 @@ def headline(report: Report) -> str:
         return _checked(report)
     if report.command == "verify" and report.outcome is not Outcome.CANCELLED:
         return _verified(report)
+    if report.command == "config" and not report.exit_code:
+        return f"The values for {report.environment} are sound"
+    if report.command == "repair" and not report.exit_code:
+        would = "would belong" if report.outcome is Outcome.DRY_RUN else "belongs"
+        return f"The database {would} to {report.environment}"
     if report.command != "migrate" and not report.exit_code:
         return _standing(report)
     return _migrated(report)
@@ -34,6 +39,9 @@ def _migrated(report: Report) -> str:
             return f"Cancelled, with {counted(applied)} applied to {report.environment}"
         case Outcome.FAILED:
             return _failed(report, applied)
+        case Outcome.ROLLED_BACK:
+            undone = len(report.undoing.undone) if report.undoing else 0
+            return f"A smoke test failed: {counted(undone)} undone in {report.environment}"
 
 
 def _verified(report: Report) -> str:

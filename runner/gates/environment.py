@@ -13,5 +13,6 @@ def check_environment(claimed: str, recorded: str | None) -> Verdict:
         gate="environment",
         passed=False,
         reason=f"this database is {recorded}, and the run claims to be {claimed}",
-        way_out=f"check that `database-url` names the database of {claimed}",
+        way_out=f"check that `database-url` names the database of {claimed}; if it does, and this one was made from "
+        f"that of {recorded}, say so once with `db-migrate repair --set-environment {claimed}`",
     )

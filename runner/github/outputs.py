@@ -31,6 +31,9 @@ def outputs_of(report: Report, *, plan: str = "") -> dict[str, str]:
         "current-version": report.current_version,
         "plan-digest": report.plan_document.digest if report.plan_document else "",
         "plan": plan,
+        "restore-point": report.restore_point.text if report.restore_point else "",
+        "backup": str(report.backup.path) if report.backup else "",
+        "release-notes": report.release_notes,
     }
 
 
@@ -45,21 +48,26 @@ def write_outputs(path: Path, outputs: Mapping[str, str]) -> None:
 
 
 def write_plan(workspace: Path, plan: PlanDocument) -> str:
-    """Write the plan into the workspace, as other folders of the container are not those of the steps that follow, and
+    """Write the plan, and return its path."""
+    return write_file(workspace, PLAN_FILE, plan.text)
+
+
+def write_file(workspace: Path, name: str, text: str) -> str:
+    """Write a file into the workspace, as other folders of the container are not those of the steps that follow, and
     return its path there. It belongs to whom the workspace belongs to: else the runner could not clean up.
     """
     folder = workspace / REPORT_FOLDER
     if folder.is_symlink():  # which the checkout has, and which leads who knows where
         raise NotADirectoryError(errno.ENOTDIR, "it is a link")
     folder.mkdir(exist_ok=True)
-    file = folder / PLAN_FILE
+    file = folder / name
     file.unlink(missing_ok=True)
-    file.write_text(plan.text, encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     owner = workspace.stat()
     for made in (folder, file):
         if os.geteuid() == 0:
             os.chown(made, owner.st_uid, owner.st_gid)
-    return f"{REPORT_FOLDER}/{PLAN_FILE}"
+    return f"{REPORT_FOLDER}/{name}"
 
 
 def write_summary(path: Path, markdown: str) -> None:

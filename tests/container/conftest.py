@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from docker.client import DockerClient
 from docker.errors import DockerException
 
+from runner.resources import bundled
+
+from .action import Action
 from .github_runner import LABEL, Workspace, build_image
 from .postgres_service import IMAGE, Database, PostgresService, running_postgres
 
@@ -80,3 +84,16 @@ def database(postgres_service: PostgresService) -> Database:
 def workspace(tmp_path: Path) -> Workspace:
     """The folders of a job, with nothing checked out yet."""
     return Workspace(tmp_path / "work")
+
+
+@pytest.fixture
+def action(
+    docker_client: DockerClient,
+    action_image: str,
+    workspace: Workspace,
+    postgres_service: PostgresService,
+    database: Database,
+) -> Action:
+    """The action on a checkout of the example, against an empty database."""
+    shutil.copytree(bundled("examples/knowledge-workspace"), workspace.checkout, dirs_exist_ok=True)
+    return Action(docker_client, action_image, workspace, postgres_service, database)

@@ -1,64 +1,14 @@
 """The built image, run as GitHub's runner runs it."""
 
 import json
-import shutil
 from urllib.parse import quote
 
-import docker
 import pytest
 
-from runner.resources import bundled
+from .action import Action
+from .github_events import push, push_tag, workflow_dispatch
 
-from .github_events import Event, push, push_tag, workflow_dispatch
-from .github_runner import Step, StepRun, Workspace
-from .postgres_service import Database, PostgresService
-
-EXAMPLE = bundled("examples/knowledge-workspace")
 VERSIONS = [f"0{number}" for number in range(1, 8)]
-
-
-class Action:
-    """The action in one workspace, against one database."""
-
-    def __init__(
-        self,
-        client: docker.DockerClient,
-        image: str,
-        workspace: Workspace,
-        service: PostgresService,
-        database: Database,
-    ) -> None:
-        self.client, self.image, self.workspace, self.service, self.database = (
-            client, image, workspace, service, database,
-        )  # fmt: skip
-
-    def step(self, event: Event, env: dict[str, str] | None = None, /, **inputs: str) -> Step:
-        """A step of a workflow; keywords are inputs, `_` for the hyphen."""
-        given = {"database-url": self.database.url} | {name.replace("_", "-"): value for name, value in inputs.items()}
-        return Step(
-            image=self.image,
-            workspace=self.workspace,
-            event=event,
-            inputs=given,
-            env=env or {},
-            secrets=[given["database-url"]] if given["database-url"] else [],
-            network=self.service.network,
-        )
-
-    def __call__(self, event: Event, env: dict[str, str] | None = None, /, **inputs: str) -> StepRun:
-        return self.step(event, env, **inputs).run(self.client, timeout=120)
-
-
-@pytest.fixture
-def action(
-    docker_client: docker.DockerClient,
-    action_image: str,
-    workspace: Workspace,
-    postgres_service: PostgresService,
-    database: Database,
-) -> Action:
-    shutil.copytree(EXAMPLE, workspace.checkout, dirs_exist_ok=True)
-    return Action(docker_client, action_image, workspace, postgres_service, database)
 
 
 def test_applies_the_example_and_then_finds_nothing_to_do(action: Action) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,12 @@ import yaml
 from runner.postgres.engine import LABEL as OF_A_SHADOW
 from runner.resources import bundled
 
+from .action import Action
 from .github_events import push, workflow_dispatch
-from .github_runner import StepRun, Workspace
-from .postgres_service import Database, PostgresService
-from .test_action import Action
+from .github_runner import StepRun
 
 EXAMPLE = bundled("examples/knowledge-workspace")
 PHRASE = {"confirmation": "MIGRATE-PRODUCTION"}
-
-
-@pytest.fixture
-def action(
-    docker_client: docker.DockerClient,
-    action_image: str,
-    workspace: Workspace,
-    postgres_service: PostgresService,
-    database: Database,
-) -> Action:
-    shutil.copytree(EXAMPLE, workspace.checkout, dirs_exist_ok=True)
-    return Action(docker_client, action_image, workspace, postgres_service, database)
 
 
 def left_behind(client: docker.DockerClient) -> list[str]:

@@ -1,0 +1,68 @@
+"""`db-migrate repair --set-environment staging`: say where a database belongs, as when it was restored from another."""
+
+from contextlib import closing
+from dataclasses import replace
+
+from runner.commands.run import Run
+from runner.commands.stages import passing
+from runner.core.model import LedgerRows, LedgerState, Target
+from runner.errors import Finding, InputError, Outcome
+from runner.gates.confirmation import PRODUCTION, check_confirmation
+from runner.gates.health import check_target
+from runner.postgres.ledger import survey
+from runner.postgres.session import Connection
+from runner.postgres.watcher import release_mutex, take_mutex
+
+
+def repair(run: Run) -> Outcome:
+    """Change the environment that the ledger has. To make a database production's, or to take that away from it, needs
+    the confirmation of production. Raises Refused, MutexHeld, DatabaseUnusable and, without a ledger, InputError.
+    """
+    config, journal = run.config, run.journal
+    wanted = config.set_environment
+    assert wanted is not None  # noqa: S101 - the configuration has asked for it
+    journal.environment = wanted
+    with closing(run.open_connection("repair")) as connection:
+        target, rows = _survey(run, connection)
+        if target.ledger is not LedgerState.CURRENT:
+            hint = "the first run makes it and writes there which environment this is"
+            raise InputError(Finding(f"there is no ledger in schema {config.tracking_schema} to repair", hint=hint))
+        if rows.environment == wanted:
+            journal.skip("repair", f"nothing to do: this database is {wanted}")
+            return Outcome.UP_TO_DATE
+        if config.dry_run:
+            journal.skip("repair", f"a dry run: {rows.environment} would become {wanted}")
+            return Outcome.DRY_RUN
+        if PRODUCTION in {rows.environment, wanted}:
+            with journal.stage("confirmation") as tell:
+                policy = replace(config.confirmation, environment=PRODUCTION)
+                tell(passing(journal.judge(check_confirmation(policy))).reason)
+        with journal.stage("repair") as tell:
+            _set(run, connection, wanted)
+            tell(f"this database was {rows.environment}, and is {wanted} from now on")
+    return Outcome.APPLIED
+
+
+def _survey(run: Run, connection: Connection) -> tuple[Target, LedgerRows]:
+    with run.journal.stage("connect") as tell:
+
+        def fit(target: Target) -> None:
+            run.journal.target = target
+            check_target(target, run.config.tracking_schema)
+
+        target, rows = survey(connection, run.ledger, fit=fit)
+        tell(f"{target.server}, database {target.database}, role {target.role}")
+    return target, rows
+
+
+def _set(run: Run, connection: Connection, environment: str) -> None:
+    """While nobody migrates: a run has asked for the environment before, and goes by the answer."""
+    with closing(run.open_connection("watcher")) as watcher:
+        mutex = take_mutex(
+            watcher,
+            run.config.tracking_schema,
+            wait=run.config.timing.lock_wait,
+            tell=lambda text: run.console.say(f"  {text}", "yellow"),
+        )
+        replace(run.ledger, environment=environment).set_environment(connection)
+        release_mutex(mutex)

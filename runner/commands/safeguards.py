@@ -1,0 +1,46 @@
+"""What makes a way back before anything runs: the restore point, and the backup."""
+
+from runner.commands.run import Run
+from runner.core.model import BackupMode, RestorePointMode
+from runner.core.sizes import size_in_words
+from runner.gates.restore_point import check_restore_point
+from runner.postgres.backup import write_backup
+from runner.postgres.restore_point import make_restore_point, restore_point_facts
+from runner.postgres.session import Connection
+
+NAME = "db_migrate_"
+
+
+def restorable(run: Run, worker: Connection) -> None:
+    """Judge whether the restore point that is asked for can be made, before anybody relies on it."""
+    mode = run.config.restore_point
+    if mode is not RestorePointMode.OFF:
+        run.journal.judge(check_restore_point(mode, restore_point_facts(worker)))
+
+
+def mark_restore_point(run: Run, worker: Connection) -> None:
+    """Mark where the database can be restored to: what is behind it is this run's. Raises DatabaseUnusable."""
+    mode, journal = run.config.restore_point, run.journal
+    if mode is RestorePointMode.OFF:
+        journal.skip("restore point", "none: `restore-point` is off")
+        return
+    with journal.stage("restore point") as tell:
+        facts = restore_point_facts(worker)
+        journal.restore_point = point = make_restore_point(
+            worker, NAME + journal.context.run_id[:8], facts=facts, mode=mode
+        )
+        tell(point.text + ("; the server archives no log of its own" if point.archived is False else ""))
+
+
+def back_up(run: Run, worker: Connection) -> None:
+    """Dump the database into the workspace, while nobody else migrates it. Raises DatabaseUnusable."""
+    policy, journal = run.config.backup, run.journal
+    if policy is None:
+        return
+    with journal.stage("backup") as tell:
+        what = "the schema" if policy.mode is BackupMode.SCHEMA else "the whole database"
+        run.console.say(f"  pg_dump writes {what} to {policy.path}")
+        journal.backup = backup = write_backup(worker, policy.mode, run.checkout / policy.path, shown=policy.path)
+        tell(
+            f"{what}, {size_in_words(backup.size)} in {backup.path}, {backup.entries} entries, read back by pg_restore"
+        )

@@ -1,0 +1,255 @@
+"""What guards a run, and what follows it: gates that refuse together, restore point, backup, smoke tests, release."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.commands.conftest import CommandLine, Ran
+from tests.conftest import Database
+
+ONE, TWO = "CREATE TABLE one (id int);", "CREATE TABLE two (id int);"
+CLOSED = "closed daily 00:00-24:00 UTC"
+PRODUCTION = ("--environment", "production", "--review-delay", "0", "--dry-run-mode", "preview")
+CONFIRMED = (*PRODUCTION, "--confirmation", "MIGRATE-PRODUCTION")
+TAG = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/tags/v1.2.3"}
+
+
+def outputs(ran: Ran) -> dict[str, str]:
+    """What was written to the file of GITHUB_OUTPUT."""
+    lines = ran.output_file.split("\n")
+    return {line.partition("<<")[0]: lines[number + 1] for number, line in enumerate(lines) if "<<ghadelimiter" in line}
+
+
+@pytest.fixture
+def two(db_migrate: CommandLine) -> CommandLine:
+    """Two migrations, the second of which can be undone."""
+    db_migrate.write(_01_one=ONE, _01_one__down="DROP TABLE one;", _02_two=TWO, _02_two__down="DROP TABLE two;")
+    (db_migrate.checkout / "smoke").mkdir()
+    return db_migrate
+
+
+def smoke(command_line: CommandLine, sql: str, name: str = "a") -> tuple[str, ...]:
+    (command_line.checkout / "smoke" / f"{name}.sql").write_text(sql)
+    return ("--smoke-tests", "smoke/*.sql")
+
+
+# Gates
+
+
+def test_all_that_refuses_is_told_in_one_run(two: CommandLine, database: Database) -> None:
+    ran = two(*PRODUCTION, "--freeze-windows", CLOSED, "--approved-plan", "0" * 64)
+    assert ran.exit_code == 3
+    for gate in ("✗ confirmation: ", "✗ freeze windows: ", "✗ approved plan: "):
+        assert gate in ran.log
+    assert "migrations/02_two.sql" in ran.log  # the plan is shown all the same
+    assert database.tables() == set()
+
+
+def test_a_branch_does_not_migrate_production_but_may_try(two: CommandLine, database: Database) -> None:
+    branch = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"}
+    ran = two(*CONFIRMED, **branch)
+    assert ran.exit_code == 3
+    assert "this run is of branch main" in ran.log
+    assert database.tables() == set()
+    assert two(*PRODUCTION, "--dry-run", **branch).exit_code == 0
+    assert two("--environment", "staging", "--dry-run-mode", "preview", **branch).exit_code == 0
+
+
+def test_a_window_lets_a_run_pass_while_it_is_open(two: CommandLine) -> None:
+    now = datetime.now(UTC)
+    windows = f"{now - timedelta(days=1):%Y-%m-%d}..{now + timedelta(days=1):%Y-%m-%d} UTC"
+    ran = two("--freeze-windows", windows)
+    assert ran.exit_code == 0, ran.log
+    assert "✓ freeze windows" in ran.log
+
+
+def test_a_dry_run_is_not_asked_for_the_time_nor_for_a_confirmation(two: CommandLine) -> None:
+    ran = two(*PRODUCTION, "--dry-run", "--freeze-windows", CLOSED)
+    assert ran.exit_code == 0, ran.log
+
+
+def test_health_warns_and_refuses_only_where_it_is_to(two: CommandLine, database: Database) -> None:
+    database.query("CREATE TABLE old (a int); CREATE INDEX old_idx ON old (a)")
+    database.query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'old_idx'::regclass")
+    before = database.dump()
+    refused = two("--health", "error")
+    assert refused.exit_code == 3
+    assert "✗ health: " in refused.log
+    assert "old_idx" in refused.log
+    assert database.dump() == before
+    assert "old_idx" not in two("--health", "off", "--dry-run").log
+    assert two("--health", "error", "--dry-run").exit_code == 0
+    ran = two()
+    assert ran.exit_code == 0
+    assert "old_idx" in ran.log + ran.summary
+
+
+# Restore point and backup
+
+
+def test_a_restore_point_is_made_and_kept(two: CommandLine, database: Database) -> None:
+    ran = two("--restore-point", "required")
+    assert ran.exit_code == 0, ran.log
+    [(kept, run)] = database.query("SELECT restore_point, left(run_id::text, 8) FROM migration_runs")
+    assert kept == f"db_migrate_{run}" == outputs(ran)["restore-point"]
+
+
+def test_none_is_made_where_none_is_wanted(two: CommandLine, database: Database) -> None:
+    ran = two("--restore-point", "off")
+    assert ran.exit_code == 0
+    assert database.value("SELECT restore_point FROM migration_runs") is None
+    assert outputs(ran)["restore-point"] == ""
+
+
+def test_a_backup_is_written_before_anything_runs(two: CommandLine) -> None:
+    assert two("--version", "01").exit_code == 0
+    ran = two("--backup", "schema", "--backup-path", "out/before.dump")
+    assert ran.exit_code == 0, ran.log
+    assert outputs(ran)["backup"] == "out/before.dump"
+    data = (two.checkout / "out/before.dump").read_bytes()
+    assert data.startswith(b"PGDMP")
+    assert b"one" in data
+    assert b"CREATE TABLE public.two" not in data
+
+
+def test_a_backup_that_cannot_be_written_keeps_the_run_from_beginning(two: CommandLine, database: Database) -> None:
+    (two.checkout / "out").write_text("a file where a folder should be")
+    ran = two("--backup", "schema", "--backup-path", "out/before.dump")
+    assert ran.exit_code == 2, ran.log
+    assert "✗ backup-path: the file cannot be made" in ran.log
+    assert "one" not in database.tables()
+
+
+def test_nothing_is_dumped_when_nothing_is_to_run(two: CommandLine) -> None:
+    assert two().exit_code == 0
+    ran = two("--backup", "schema", "--restore-point", "required")
+    assert ran.exit_code == 0
+    assert not (two.checkout / "db-migrate-report/backup.dump").exists()
+
+
+# Verify
+
+
+def test_an_index_that_the_run_left_invalid_fails_it(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(
+        _01_one="CREATE TABLE one (id int); CREATE INDEX one_idx ON one (id);\n"
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'one_idx'::regclass;"
+    )
+    ran = db_migrate()
+    assert ran.exit_code == 1
+    assert "one_idx" in ran.log
+    assert database.value("SELECT outcome FROM migration_runs") == "failed"
+    assert db_migrate("verify").exit_code == 4
+
+
+def test_a_constraint_that_a_file_validates_must_be_valid(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(
+        _01_one="CREATE TABLE one (id int);\nALTER TABLE one ADD CONSTRAINT positive CHECK (id > 0) NOT VALID;",
+        _02_valid="ALTER TABLE one VALIDATE CONSTRAINT positive;",
+    )
+    assert db_migrate().exit_code == 0
+    assert db_migrate("verify").exit_code == 0
+    database.query("UPDATE pg_constraint SET convalidated = false WHERE conname = 'positive'")
+    ran = db_migrate("verify")
+    assert ran.exit_code == 4
+    assert "positive" in ran.log
+
+
+# Smoke tests
+
+
+def test_smoke_tests_run_behind_the_migrations(two: CommandLine) -> None:
+    ran = two(*smoke(two, "SELECT count(*) = 0 FROM two;"))
+    assert ran.exit_code == 0, ran.log
+    assert "✓ smoke tests" in ran.log
+    assert "smoke/a.sql" in ran.log
+
+
+def test_one_that_is_not_true_fails_the_run_and_what_was_applied_stays(two: CommandLine, database: Database) -> None:
+    smoke(two, "SELECT true;", "b")
+    ran = two(*smoke(two, "SELECT true;\nSELECT count(*) > 0 FROM two;"))
+    assert ran.exit_code == 1
+    assert "smoke/a.sql:2" in ran.log
+    assert "✓ smoke/b.sql" in ran.log
+    assert database.value("SELECT outcome FROM migration_runs") == "failed"
+    assert {"one", "two"} <= database.tables()
+    assert outputs(ran)["outcome"] == "failed"
+    assert two("verify").exit_code == 0
+
+
+def test_what_was_applied_is_undone_where_that_is_wanted(two: CommandLine, database: Database) -> None:
+    ran = two(*smoke(two, "SELECT count(*) > 0 FROM two;"), "--on-smoke-failure", "rollback")
+    assert ran.exit_code == 1, ran.log
+    given = outputs(ran)
+    assert (given["outcome"], given["applied"], json.loads(given["pending"])) == ("rolled-back", "[]", ["01", "02"])
+    assert not {"one", "two"} & database.tables()
+    assert database.query("SELECT action, version FROM migration_history ORDER BY executed_at") == [
+        ("apply", "01"), ("apply", "02"), ("rollback", "02"), ("rollback", "01"),
+    ]  # fmt: skip
+    assert database.value("SELECT outcome FROM migration_runs") == "rolled-back"
+    assert two("verify").exit_code == 0
+    assert two(*smoke(two, "SELECT count(*) = 0 FROM two;")).exit_code == 0
+
+
+def test_only_what_this_run_applied_is_undone(two: CommandLine, database: Database) -> None:
+    assert two("--version", "01").exit_code == 0
+    ran = two(*smoke(two, "SELECT false;"), "--on-smoke-failure", "rollback")
+    assert ran.exit_code == 1
+    assert database.tables() >= {"one"}
+    assert "two" not in database.tables()
+
+
+def test_nothing_is_undone_where_a_migration_cannot_be(two: CommandLine, database: Database) -> None:
+    (two.checkout / "migrations/01_one.down.sql").unlink()
+    ran = two(*smoke(two, "SELECT false;"), "--on-smoke-failure", "rollback")
+    assert ran.exit_code == 1
+    assert outputs(ran)["outcome"] == "failed"
+    assert "nothing was undone: " in ran.log
+    assert "01" in ran.log.partition("nothing was undone: ")[2]
+    assert {"one", "two"} <= database.tables()
+
+
+def test_undoing_that_fails_half_way_says_what_remains(two: CommandLine, database: Database) -> None:
+    two.write(_01_one__down="DROP TABLE nope;")
+    ran = two(*smoke(two, "SELECT false;"), "--on-smoke-failure", "rollback")
+    assert ran.exit_code == 1
+    given = outputs(ran)
+    assert (given["outcome"], json.loads(given["applied"])) == ("failed", ["01"])
+    assert "one" in database.tables()
+    assert "two" not in database.tables()
+    assert 'table "nope" does not exist' in ran.log + ran.summary
+    assert database.query("SELECT version, status FROM schema_migrations ORDER BY 1") == [("01", "completed")]
+
+
+def test_a_smoke_test_that_cannot_be_read_is_told_before_anything_runs(two: CommandLine, database: Database) -> None:
+    ran = two(*smoke(two, "SELECT true;\nDELETE FROM one;"))
+    assert ran.exit_code == 2
+    assert "smoke/a.sql:2" in ran.log
+    assert database.tables() == set()
+
+
+def test_a_pattern_that_matches_nothing_is_refused(two: CommandLine, database: Database) -> None:
+    ran = two("--smoke-tests", "smokes/*.sql")
+    assert ran.exit_code == 2
+    assert "smoke-tests" in ran.log
+    assert database.tables() == set()
+
+
+# Release
+
+
+def test_a_tag_gets_its_notes(two: CommandLine) -> None:
+    ran = two(*CONFIRMED, **TAG)
+    assert ran.exit_code == 0, ran.log
+    assert "✓ release" in ran.log
+    notes = (two.checkout / outputs(ran)["release-notes"]).read_text()
+    assert notes.startswith("### Database migrations in v1.2.3")
+    assert "+ table public.two" in notes
+
+
+def test_a_run_by_hand_has_none(two: CommandLine) -> None:
+    ran = two(*CONFIRMED)
+    assert ran.exit_code == 0, ran.log
+    assert "– release" in ran.log
+    assert outputs(ran)["release-notes"] == ""
