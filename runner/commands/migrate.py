@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from runner.commands.drift import drift, keep_schema, schema_before
@@ -11,7 +11,7 @@ from runner.commands.dry_run import dry_run
 from runner.commands.release import release
 from runner.commands.run import Run
 from runner.commands.safeguards import back_up, mark_restore_point, restorable
-from runner.commands.smoke import SmokeTests, read_smoke_tests, smoke_test
+from runner.commands.smoke import read_smoke_tests, smoke_test
 from runner.commands.stages import approved, linted, none_refused, parsed, passing, refused_for, state_of
 from runner.core.headline import counted
 from runner.core.model import (
@@ -21,12 +21,14 @@ from runner.core.model import (
     Migration,
     MigrationFile,
     Plan,
+    SmokeTest,
     Status,
     Target,
     Verdict,
 )
 from runner.core.plan import changed_versions, compare, make_plan
 from runner.core.plan_document import plan_document
+from runner.core.restore_point import RestorePointFacts
 from runner.core.resume import resumption
 from runner.core.validity import Validity
 from runner.core.validity import findings as validity_findings
@@ -47,10 +49,10 @@ from runner.postgres.ledger import survey
 from runner.postgres.opening import opening
 from runner.postgres.orphans import end_dead_workers
 from runner.postgres.pooler import refuse_statement_pooling, refuse_transaction_pooling
-from runner.postgres.session import Connection, settle, usable
+from runner.postgres.session import Connection, reading, settle, usable
 from runner.postgres.signals import deaf
 from runner.postgres.syntax import check_syntax
-from runner.postgres.validity import validity
+from runner.postgres.validity import ask_validity, validity
 from runner.postgres.watch import Watch
 from runner.postgres.watcher import Mutex, release_mutex, take_mutex
 from runner.workspace import discover
@@ -58,6 +60,17 @@ from runner.workspace import discover
 SECOND = timedelta(seconds=1)
 FILES_AND_LEDGER = "files and ledger"
 CHANGED = "the database changed while this run waited: what would run is not what was shown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What was found before the mutex was taken, and goes on under it."""
+
+    files: Sequence[MigrationFile]
+    tests: Sequence[SmokeTest]
+    target: Target
+    plan: Plan
+    restorable: RestorePointFacts | None  # None when no restore point is wanted
 
 
 def migrate(run: Run) -> Outcome:
@@ -78,14 +91,15 @@ def migrate(run: Run) -> Outcome:
             dry_run(run, worker, None, target)
             return _only_tried(run)
         with opening(lambda: run.open_connection("watcher")) as watcher:  # while the files are read
-            _approve(run, worker, target, plan)
+            facts = _approve(run, worker, target, plan)
             _take_sessions(run, worker, target, watcher.result())
             dry_run(run, worker, watcher.result(), target)
             if config.dry_run:
                 return _only_tried(run)
             _review(run)
             with _mutex(run, watcher.result()) as mutex:
-                return _under_mutex(run, files, tests, worker, mutex, target, plan)
+                shown = Shown(files=files, tests=tests, target=target, plan=plan, restorable=facts)
+                return _under_mutex(run, shown, worker, mutex)
 
 
 def _admit(run: Run, rows: LedgerRows) -> None:
@@ -110,34 +124,26 @@ def _only_tried(run: Run) -> Outcome:
     return Outcome.DRY_RUN
 
 
-def _under_mutex(
-    run: Run,
-    files: Sequence[MigrationFile],
-    tests: SmokeTests,
-    worker: Connection,
-    mutex: Mutex,
-    target: Target,
-    plan: Plan,
-) -> Outcome:
+def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Outcome:
     """Nobody else migrates now: is everything still as it was shown, then apply it."""
     if not (verdict := check_freeze(run.config.freeze, run.now())).passed:  # time went by with trying and waiting
         passing(run.journal.judge(verdict))
     _end_dead_workers(run, worker)
-    again, rows, fresh = _plan_again(run, files, worker, target.ledger)
+    again, rows, fresh = _plan_again(run, shown.files, worker, shown.target.ledger)
     if not fresh.pending:
         run.journal.plan, run.journal.migrations = fresh, ()
         return _nothing_to_do(run, fresh)
-    if not fresh.same_as(plan):
+    if not fresh.same_as(shown.plan):
         raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
     back_up(run, worker)
     before, valid_before = schema_before(run, worker), validity(worker)
-    mark_restore_point(run, worker)
+    mark_restore_point(run, worker, shown.restorable)
     with _watch(run, again, mutex) as watch:
         execution = _execution(run, worker, again, mutex, watch, rows)
         try:
             _apply(execution, run, again)
             _verify(run, execution, valid_before)
-            smoke_test(run, execution, tests)
+            smoke_test(run, execution, shown.tests)
         except MigrationFailed as error:
             _end_otherwise(run, execution, error.outcome)
             keep_schema(run, execution, before)
@@ -213,12 +219,15 @@ def _connected(run: Run) -> Iterator[tuple[Connection, Target, LedgerRows]]:
         yield worker, target, rows
 
 
-def _approve(run: Run, worker: Connection, target: Target, plan: Plan) -> None:
-    """Everything that may keep the plan from being tried. The gates that refuse are told together."""
+def _approve(run: Run, worker: Connection, target: Target, plan: Plan) -> RestorePointFacts | None:
+    """Everything that may keep the plan from being tried. The gates that refuse are told together. Returns what is
+    known of restore points.
+    """
     journal, config = run.journal, run.config
     if not config.dry_run:
         _ask_for_confirmation(run)
         _ask_for_the_time(run)
+    facts = None if config.dry_run else restorable(run, worker)
     _look_after_health(run, worker, target)
     journal.migrations = migrations = _parsed(run, plan, worker)
     if config.release:
@@ -228,14 +237,13 @@ def _approve(run: Run, worker: Connection, target: Target, plan: Plan) -> None:
     _show_plan(run, migrations)
     none_refused(journal)
     _warn_of_drift(run, worker, target)
+    return facts
 
 
 def _look_after_health(run: Run, worker: Connection, target: Target) -> None:
     """Is the server in a state in which a migration does no harm?"""
     config, journal = run.config, run.journal
     with journal.stage("health") as tell:
-        if not config.dry_run:
-            restorable(run, worker)
         # What a dry run finds may be over when the real one comes.
         mode = HealthMode.WARN if config.dry_run and config.health is HealthMode.ERROR else config.health
         if mode is HealthMode.OFF:
@@ -461,7 +469,9 @@ def _verify(run: Run, execution: Execution, before: Validity) -> None:
         if worker.closed:  # lost behind the last COMMIT
             worker = stack.enter_context(execution.reconnect())
         with usable(worker):
-            recorded = {row.version: row for row in execution.ledger.rows(worker).applied}
+            with reading(worker):
+                ledger, valid = execution.ledger.ask(worker), ask_validity(worker)
+            recorded, after = {row.version: row for row in ledger().applied}, valid()
         wrong = [
             Finding(f"the ledger does not have migration {migration.version} as completed", path=migration.file.path)
             for migration in journal.migrations
@@ -469,7 +479,7 @@ def _verify(run: Run, execution: Execution, before: Validity) -> None:
             or not row.completed
             or (row.checksum, row.sql_digest) != (migration.file.checksum, migration.sql_digest)
         ]
-        found = validity_findings(validity(worker), before=before, migrations=journal.migrations)
+        found = validity_findings(after, before=before, migrations=journal.migrations)
         journal.findings += [finding for finding in found if finding.level is not Level.ERROR]
         wrong += [finding for finding in found if finding.level is Level.ERROR]
         if wrong:

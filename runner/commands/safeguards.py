@@ -2,6 +2,7 @@
 
 from runner.commands.run import Run
 from runner.core.model import BackupMode, RestorePointMode
+from runner.core.restore_point import RestorePointFacts
 from runner.core.sizes import size_in_words
 from runner.gates.restore_point import check_restore_point
 from runner.postgres.backup import write_backup
@@ -11,21 +12,23 @@ from runner.postgres.session import Connection
 NAME = "db_migrate_"
 
 
-def restorable(run: Run, worker: Connection) -> None:
-    """Judge whether the restore point that is asked for can be made, before anybody relies on it."""
+def restorable(run: Run, worker: Connection) -> RestorePointFacts | None:
+    """Judge whether the restore point that is asked for can be made, before anybody relies on it. None without one."""
     mode = run.config.restore_point
-    if mode is not RestorePointMode.OFF:
-        run.journal.judge(check_restore_point(mode, restore_point_facts(worker)))
+    if mode is RestorePointMode.OFF:
+        return None
+    facts = restore_point_facts(worker)
+    run.journal.judge(check_restore_point(mode, facts))
+    return facts
 
 
-def mark_restore_point(run: Run, worker: Connection) -> None:
+def mark_restore_point(run: Run, worker: Connection, facts: RestorePointFacts | None) -> None:
     """Mark where the database can be restored to: what is behind it is this run's. Raises DatabaseUnusable."""
     mode, journal = run.config.restore_point, run.journal
-    if mode is RestorePointMode.OFF:
+    if facts is None:
         journal.skip("restore point", "none: `restore-point` is off")
         return
     with journal.stage("restore point") as tell:
-        facts = restore_point_facts(worker)
         journal.restore_point = point = make_restore_point(
             worker, NAME + journal.context.run_id[:8], facts=facts, mode=mode
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from typing import TypeAlias
 
 from runner.commands.run import Run
 from runner.core.headline import counted
@@ -17,10 +16,9 @@ from runner.postgres.undo import undo_all
 from runner.workspace import smoke_files
 
 LOST = "the connection was lost behind the last migration"
-SmokeTests: TypeAlias = Sequence[SmokeTest]
 
 
-def read_smoke_tests(run: Run) -> SmokeTests:
+def read_smoke_tests(run: Run) -> Sequence[SmokeTest]:
     """The files of `smoke-tests`, parsed before anything runs. Raises InputError with all that is wrong with them."""
     policy = run.config.smoke
     if policy is None:
@@ -37,7 +35,7 @@ def read_smoke_tests(run: Run) -> SmokeTests:
     return tests
 
 
-def smoke_test(run: Run, execution: Execution, tests: SmokeTests) -> None:
+def smoke_test(run: Run, execution: Execution, tests: Sequence[SmokeTest]) -> None:
     """Raises MigrationFailed with every test that failed; RolledBack when what was applied has been undone."""
     policy, journal = run.config.smoke, run.journal
     if policy is None:
@@ -58,7 +56,7 @@ def smoke_test(run: Run, execution: Execution, tests: SmokeTests) -> None:
     raise MigrationFailed(*failures, *stuck)
 
 
-def _results(run: Run, execution: Execution, tests: SmokeTests) -> Sequence[SmokeResult]:
+def _results(run: Run, execution: Execution, tests: Sequence[SmokeTest]) -> Sequence[SmokeResult]:
     """How each went; all are run, so that all that is wrong is known."""
     results: list[SmokeResult] = []
     run.journal.smoke = results

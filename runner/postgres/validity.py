@@ -1,5 +1,7 @@
 """What of the database is not valid."""
 
+from collections.abc import Callable
+
 from psycopg import rows
 
 from runner.core.validity import InvalidIndex, UnvalidatedConstraint, Validity
@@ -49,6 +51,12 @@ def validity(connection: Connection) -> Validity:
     """
     with usable(connection):
         with reading(connection):
-            indexes = connection.cursor(row_factory=rows.class_row(InvalidIndex)).execute(INDEXES)
-            constraints = connection.cursor(row_factory=rows.class_row(UnvalidatedConstraint)).execute(CONSTRAINTS)
-        return Validity(indexes=tuple(indexes.fetchall()), constraints=tuple(constraints.fetchall()))
+            answer = ask_validity(connection)
+        return answer()
+
+
+def ask_validity(connection: Connection) -> Callable[[], Validity]:
+    """The same, beside what else is asked; the answer is called for when it is wanted."""
+    indexes = connection.cursor(row_factory=rows.class_row(InvalidIndex)).execute(INDEXES)
+    constraints = connection.cursor(row_factory=rows.class_row(UnvalidatedConstraint)).execute(CONSTRAINTS)
+    return lambda: Validity(indexes=tuple(indexes.fetchall()), constraints=tuple(constraints.fetchall()))

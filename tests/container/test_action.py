@@ -15,10 +15,12 @@ def test_applies_the_example_and_then_finds_nothing_to_do(action: Action) -> Non
     first = action(push("main"), environment="staging")
     assert first.succeeded, first.log
     assert json.loads(first.outputs["applied"]) == VERSIONS
-    assert {**first.outputs, "applied": "", "plan-digest": ""} == {
+    assert {**first.outputs, "applied": "", "plan-digest": "", "restore-point": ""} == {
         "outcome": "applied", "applied": "", "applied-count": "7", "pending": "[]", "pending-count": "0",
-        "current-version": "07", "plan-digest": "", "plan": "db-migrate-report/plan.json",
+        "current-version": "07", "plan-digest": "", "plan": "db-migrate-report/plan.json", "restore-point": "",
+        "backup": "", "release-notes": "",
     }  # fmt: skip
+    assert first.outputs["restore-point"].startswith("db_migrate_")
     assert len(first.outputs["plan-digest"]) == 64
     assert "7 migrations applied to staging" in first.summary
     assert action.database.query("SELECT count(*), min(status), max(status) FROM schema_migrations") == [

@@ -13,7 +13,7 @@ from runner.postgres.engine import LABEL as OF_A_SHADOW
 from runner.resources import bundled
 
 from .action import Action
-from .github_events import push, workflow_dispatch
+from .github_events import push, push_tag, workflow_dispatch
 from .github_runner import StepRun
 
 EXAMPLE = bundled("examples/knowledge-workspace")
@@ -27,7 +27,7 @@ def left_behind(client: docker.DockerClient) -> list[str]:
 
 def test_a_container_beside_ours_gets_the_schema_and_is_gone_afterwards(action: Action, postgres_image: str) -> None:
     first = {"dry_run_mode": "preview", "version": "05", "review_delay": "0", **PHRASE}
-    assert action(push(), environment="production", **first).succeeded
+    assert action(push_tag("v1.2.3"), environment="production", **first).succeeded
     before = action.database.query("SELECT relname, relfilenode, xmin FROM pg_class ORDER BY oid")
     action.workspace.write("migrations/08_role.sql", "ALTER TABLE users ADD COLUMN role text NOT NULL DEFAULT 'x';\n")
     run = action(push(), environment="production", dry_run="true", shadow_database=f"docker://{postgres_image}")
