@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -40,10 +41,12 @@ from runner.inputs import (
 T = TypeVar("T")
 
 LONGEST_NAME = 255  # bytes of a file's name
+ALMOST = 0.8  # how alike two names are, from 0 to 1, that one may be meant by the other
 # What changes what runs, or how: a plan is approved together with it.
 OF_THE_PLAN = (
     "tracking-schema", "transaction", "own-transactions", "version-order", "out-of-order", "lock-timeout",
     "lock-retries", "statement-timeout", "max-blocked-sessions", "max-blocked-time", "dry-run-mode", "shadow-database",
+    "smoke-tests", "on-smoke-failure",
 )  # fmt: skip
 SEPARATED = re.compile(r"[\s,]+")
 TRUE, FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
@@ -139,6 +142,16 @@ class Config:
     github_token: str = field(repr=False)
     verbose: bool
     values: tuple[Value, ...] = field(repr=False)  # all of them, as they stand, with where each came from
+
+    @property
+    def executes(self) -> bool:
+        """Whether migrations are executed on the target itself: applied, or rehearsed there."""
+        return not self.dry_run or self.dry_run_mode is DryRunMode.REHEARSE
+
+    @property
+    def environment_given(self) -> bool:
+        """Whether somebody said which environment it is."""
+        return any(value.name == "environment" and value.origin != "default" for value in self.values)
 
 
 def load(
@@ -400,7 +413,7 @@ class _Reader:
 
 def _without_secrets(name: str, text: str, config: Config) -> str:
     match name:
-        case "github-token" if text:
+        case "github-token" | "confirmation" if text:  # somebody may have pasted a secret there
             return HIDDEN
         case "database-url" if text:
             return shown(config.database)
@@ -431,7 +444,7 @@ def _duration(text: str) -> timedelta:
 def _whole_number(most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and int(text) <= most):
-            raise Wrong(f"`{text}` is not a whole number from 0 to {most}")
+            raise Wrong(f"`{text}` is not a whole number from 0 to {most}", "write it in digits, without a unit")
         return int(text)
 
     return parse
@@ -440,7 +453,11 @@ def _whole_number(most: int) -> Callable[[str], int]:
 def _one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in words:
-            raise Wrong(f"`{text}` is not one of {', '.join(words)}")
+            near = get_close_matches(text.lower(), words, n=1)
+            raise Wrong(
+                f"`{text}` is not one of {', '.join(words)}",
+                f"did you mean `{near[0]}`?" if near else f"write one of them, such as `{words[0]}`",
+            )
         return text
 
     return parse
@@ -448,7 +465,10 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 def _environment(text: str) -> str:
     """A name; near misses of `production` are refused, as they would pass by its gates."""
-    if text != PRODUCTION and (text.lower() == PRODUCTION or text.lower() in NEARLY_PRODUCTION):
+    name = text.lower()
+    other = name.endswith(PRODUCTION) and name != PRODUCTION  # pre-production is meant
+    near = NEARLY_PRODUCTION.fullmatch(name) or get_close_matches(name, [PRODUCTION], cutoff=ALMOST)
+    if text != PRODUCTION and near and not other:
         raise Wrong(f"`{text}` is almost `production`, and would pass by its gates", "write `production`")
     if not ENVIRONMENT.fullmatch(text):
         raise Wrong(f"`{text}` is not the name of an environment", "lower-case letters, digits, - and _")

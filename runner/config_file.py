@@ -120,6 +120,8 @@ class _Parser:
             self._finding("a character that YAML does not allow", text.count("\n", 0, error.position) + 1, hint)
         except yaml.MarkedYAMLError as error:
             self._finding_of_syntax(error)
+        except (ValueError, OverflowError):  # what PyYAML makes of "\U00110000"
+            self._finding("an escape in this file stands for no character", None, PLAIN_HINT)
         return None
 
     def _is_plain(self, events: "Iterable[yaml.Event]") -> bool:

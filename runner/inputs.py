@@ -19,7 +19,7 @@ from runner.gates.lint import LintMode
 PREFIX = "INPUT_"
 OF_THE_RUNNER = frozenset({"entrypoint", "args"})  # always accepted by GitHub's runner in `with:`
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-NEARLY_PRODUCTION = frozenset({"prod", "prd", "live", "productive", "produktion"})
+NEARLY_PRODUCTION = re.compile(r"live|(?!production$)(?:prod|prd|production|productive|produktion)(?:[0-9_-].*)?")
 MOST_BLOCKED_SESSIONS = 10_000
 CHECK, CONFIG, REPAIR = "check", "config", "repair"
 ELSEWHERE = ""  # among the defaults by environment

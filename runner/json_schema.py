@@ -12,7 +12,11 @@ from runner.core.durations import UNITS
 from runner.inputs import BY_NAME, ENVIRONMENT, NEARLY_PRODUCTION, Input
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NAME = {"type": "string", "pattern": f"^{ENVIRONMENT.pattern}$", "not": {"enum": sorted(NEARLY_PRODUCTION)}}
+NAME = {
+    "type": "string",
+    "pattern": f"^{ENVIRONMENT.pattern}$",
+    "not": {"pattern": f"^(?:{NEARLY_PRODUCTION.pattern})$"},
+}
 SPECIFIC: Mapping[str, Mapping[str, object]] = {"environment": NAME}
 
 

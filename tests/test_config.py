@@ -302,7 +302,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
         pytest.param(
             {"command": "up"},
             "command: `up` is not one of migrate, check, status, history, verify, config, repair",
-            "",
+            "write one of them, such as `migrate`",
             id="command",
         ),
         pytest.param(
@@ -321,10 +321,16 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
             id="duration",
         ),
         pytest.param(
-            {"lock_retries": "101"}, "lock-retries: `101` is not a whole number from 0 to 100", "", id="whole-number"
+            {"lock_retries": "101"},
+            "lock-retries: `101` is not a whole number from 0 to 100",
+            "write it in digits, without a unit",
+            id="whole-number",
         ),
         pytest.param(
-            {"transaction": "all"}, "transaction: `all` is not one of migration, release", "", id="transaction"
+            {"transaction": "all"},
+            "transaction: `all` is not one of migration, release",
+            "write one of them, such as `migration`",
+            id="transaction",
         ),
         pytest.param(
             {"tracking_schema": "pg_x"},
@@ -339,18 +345,29 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
             id="environment",
         ),
         pytest.param(
-            {"version_order": "natural"}, "version-order: `natural` is not one of auto, numeric, text", "", id="order"
+            {"version_order": "natural"},
+            "version-order: `natural` is not one of auto, numeric, text",
+            "write one of them, such as `auto`",
+            id="order",
         ),
         pytest.param(
-            {"out_of_order": "true"}, "out-of-order: `true` is not one of refuse, allow", "", id="out-of-order"
+            {"out_of_order": "true"},
+            "out-of-order: `true` is not one of refuse, allow",
+            "write one of them, such as `refuse`",
+            id="out-of-order",
         ),
         pytest.param(
             {"own_transactions": "yes"},
             "own-transactions: `yes` is not one of refuse, honour",
-            "",
+            "write one of them, such as `refuse`",
             id="own-transactions",
         ),
-        pytest.param({"lint": "strict"}, "lint: `strict` is not one of off, warn, error", "", id="lint"),
+        pytest.param(
+            {"lint": "strict"},
+            "lint: `strict` is not one of off, warn, error",
+            "write one of them, such as `off`",
+            id="lint",
+        ),
         pytest.param(
             {"lint_exclude": "ban-drop-column, ban_drop_tabel"},
             "lint-exclude: there is no rule `ban_drop_tabel`",
@@ -452,7 +469,21 @@ def test_step_debugging_is_verbose() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Production", "PRODUCTION", "ProDuction", "prod", "Prod", "prd", "live", "produktion", "productive"]
+    "name",
+    [
+        "Production",
+        "PRODUCTION",
+        "ProDuction",
+        "prod",
+        "Prod",
+        "prd",
+        "live",
+        "produktion",
+        "productive",
+        "productoin",
+        "prod-eu",
+        "production2",
+    ],
 )
 def test_a_near_miss_of_production_is_refused_as_it_would_pass_its_gates(name: str) -> None:
     (finding,) = problems(environment=name)
@@ -460,7 +491,7 @@ def test_a_near_miss_of_production_is_refused_as_it_would_pass_its_gates(name: s
     assert finding.hint == "write `production`"
 
 
-@pytest.mark.parametrize("name", ["production", "production-eu", "preprod", "staging", "qa2", "e"])
+@pytest.mark.parametrize("name", ["production", "pre-production", "preproduction", "preprod", "staging", "qa2", "e"])
 def test_an_environment_may_have_a_name_of_its_own(name: str) -> None:
     assert config(environment=name).environment == name
 

@@ -82,16 +82,16 @@ def migrate(run: Run) -> Outcome:
         tests = read_smoke_tests(run)
         tell(f"{len(files)} in {config.migrations_path}")
     with _connected(run) as (worker, target, rows):
-        _admit(run, rows)
+        _admit(run, worker, rows)
         plan = _plan(run, files, rows, worker)
         if not plan.pending:
             return _nothing_to_do(run, plan)
         if config.dry_run and config.dry_run_mode is not DryRunMode.REHEARSE:
-            _approve(run, worker, target, plan)
+            _approve(run, worker, target, rows, tests, plan)
             dry_run(run, worker, None, target)
             return _only_tried(run)
         with opening(lambda: run.open_connection("watcher")) as watcher:  # while the files are read
-            facts = _approve(run, worker, target, plan)
+            facts = _approve(run, worker, target, rows, tests, plan)
             _take_sessions(run, worker, target, watcher.result())
             dry_run(run, worker, watcher.result(), target)
             if config.dry_run:
@@ -102,16 +102,17 @@ def migrate(run: Run) -> Outcome:
                 return _under_mutex(run, shown, worker, mutex)
 
 
-def _admit(run: Run, rows: LedgerRows) -> None:
+def _admit(run: Run, worker: Connection, rows: LedgerRows) -> None:
     """Is this the right database, and may what started the run migrate it?"""
     config, context, journal = run.config, run.journal.context, run.journal
     with journal.stage("environment") as tell:
-        tell(passing(journal.judge(check_environment(config.environment, rows.environment))).reason)
+        elsewhere = [] if rows.environment else run.ledger.elsewhere(worker)
+        tell(passing(journal.judge(check_environment(config.environment, rows.environment, elsewhere))).reason)
     policy = TagPolicy(
         environment=config.environment,
         event=context.event,
         ref=context.ref,
-        dry_run=config.dry_run,
+        dry_run=not config.executes,
         allow_prerelease=config.allow_prerelease,
         activity=context.activity,
     )
@@ -126,8 +127,7 @@ def _only_tried(run: Run) -> Outcome:
 
 def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Outcome:
     """Nobody else migrates now: is everything still as it was shown, then apply it."""
-    if not (verdict := check_freeze(run.config.freeze, run.now())).passed:  # time went by with trying and waiting
-        passing(run.journal.judge(verdict))
+    _still_open(run)
     _end_dead_workers(run, worker)
     again, rows, fresh = _plan_again(run, shown.files, worker, shown.target.ledger)
     if not fresh.pending:
@@ -135,11 +135,13 @@ def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Ou
         return _nothing_to_do(run, fresh)
     if not fresh.same_as(shown.plan):
         raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
+    done = _done(run, rows, worker)
     back_up(run, worker)
+    _still_open(run)
     before, valid_before = schema_before(run, worker), validity(worker)
     mark_restore_point(run, worker, shown.restorable)
     with _watch(run, again, mutex) as watch:
-        execution = _execution(run, worker, again, mutex, watch, rows)
+        execution = _execution(run, worker, again, mutex, watch, rows, done)
         try:
             _apply(execution, run, again)
             _verify(run, execution, valid_before)
@@ -167,7 +169,21 @@ def _end_otherwise(run: Run, execution: Execution, outcome: Outcome) -> None:
         run.journal.findings.append(Finding(message, level=Level.WARNING))
 
 
-def _execution(run: Run, worker: Connection, target: Target, mutex: Mutex, watch: Watch, rows: LedgerRows) -> Execution:
+def _still_open(run: Run) -> None:
+    """Time goes by with trying, waiting and dumping. Raises Refused behind the end of a freeze window."""
+    if not (verdict := check_freeze(run.config.freeze, run.now())).passed:
+        passing(run.journal.judge(verdict))
+
+
+def _execution(
+    run: Run,
+    worker: Connection,
+    target: Target,
+    mutex: Mutex,
+    watch: Watch,
+    rows: LedgerRows,
+    done: Mapping[str, int],
+) -> Execution:
     config, console = run.config, run.console
     return Execution(
         worker=worker,
@@ -187,7 +203,7 @@ def _execution(run: Run, worker: Connection, target: Target, mutex: Mutex, watch
         scrub=run.scrub,
         warn=run.journal.findings.append,
         reconnect=lambda: run.open_connection("worker"),
-        done=_done(run, rows, worker),
+        done=done,
         failed=frozenset(row.version for row in rows.applied if row.status == Status.FAILED),
     )
 
@@ -219,23 +235,27 @@ def _connected(run: Run) -> Iterator[tuple[Connection, Target, LedgerRows]]:
         yield worker, target, rows
 
 
-def _approve(run: Run, worker: Connection, target: Target, plan: Plan) -> RestorePointFacts | None:
+def _approve(
+    run: Run, worker: Connection, target: Target, rows: LedgerRows, tests: Sequence[SmokeTest], plan: Plan
+) -> RestorePointFacts | None:
     """Everything that may keep the plan from being tried. The gates that refuse are told together. Returns what is
     known of restore points.
     """
     journal, config = run.journal, run.config
     if not config.dry_run:
         _ask_for_confirmation(run)
+    if config.executes:
         _ask_for_the_time(run)
-    facts = None if config.dry_run else restorable(run, worker)
+    facts = restorable(run, worker)
     _look_after_health(run, worker, target)
     journal.migrations = migrations = _parsed(run, plan, worker)
     if config.release:
         journal.judge(check_release(migrations))
     lint = linted(config, journal, run.console, run.checkout, migrations, pg_version=_pg_version(target))
-    _ask_for_approval(run, worker, target, plan, lint)
+    _ask_for_approval(run, worker, target, plan, lint, tests)
     _show_plan(run, migrations)
     none_refused(journal)
+    _done(run, rows, worker)
     _warn_of_drift(run, worker, target)
     return facts
 
@@ -246,10 +266,7 @@ def _look_after_health(run: Run, worker: Connection, target: Target) -> None:
     with journal.stage("health") as tell:
         # What a dry run finds may be over when the real one comes.
         mode = HealthMode.WARN if config.dry_run and config.health is HealthMode.ERROR else config.health
-        if mode is HealthMode.OFF:
-            tell("nobody looks: `health` is off")
-            return
-        found = health_findings(health_facts(worker), target)
+        found = health_findings(health_facts(worker), target) if mode is not HealthMode.OFF else []
         verdict = journal.judge(check_health(mode, found))
         journal.findings += graded(mode, found)
         tell(verdict.reason, state_of(verdict))
@@ -258,10 +275,10 @@ def _look_after_health(run: Run, worker: Connection, target: Target) -> None:
 def _ask_for_the_time(run: Run) -> None:
     """Is this a moment at which the environment may be migrated?"""
     journal, windows = run.journal, run.config.freeze
+    verdict = journal.judge(check_freeze(windows, run.now()))
     if not windows:
         return
     with journal.stage("freeze windows") as tell:
-        verdict = journal.judge(check_freeze(windows, run.now()))
         tell(verdict.reason, state_of(verdict))
 
 
@@ -276,7 +293,9 @@ def _warn_of_drift(run: Run, worker: Connection, target: Target) -> None:
         run.journal.findings.append(replace(changed, level=Level.WARNING))
 
 
-def _ask_for_approval(run: Run, worker: Connection, target: Target, plan: Plan, lint: Verdict) -> None:
+def _ask_for_approval(
+    run: Run, worker: Connection, target: Target, plan: Plan, lint: Verdict, tests: Sequence[SmokeTest]
+) -> None:
     config, journal = run.config, run.journal
     approval = approved(config.approved, run.checkout)
     with journal.stage("approved plan") as tell:
@@ -288,6 +307,7 @@ def _ask_for_approval(run: Run, worker: Connection, target: Target, plan: Plan, 
             environment=config.environment,
             settings=config.settings,
             lint=lint,
+            smoke_tests=tests,
         )
         verdict = journal.judge(check_approved_plan(approval, journal.plan_document))
         tell(verdict.reason, state_of(verdict))

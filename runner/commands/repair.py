@@ -6,9 +6,10 @@ from dataclasses import replace
 from runner.commands.run import Run
 from runner.commands.stages import passing
 from runner.core.model import LedgerRows, LedgerState, Target
-from runner.errors import Finding, InputError, Outcome
+from runner.errors import Finding, InputError, Outcome, Refused
 from runner.gates.confirmation import PRODUCTION, check_confirmation
 from runner.gates.health import check_target
+from runner.gates.tag import TagPolicy, check_tag
 from runner.postgres.ledger import survey
 from runner.postgres.session import Connection
 from runner.postgres.watcher import release_mutex, take_mutex
@@ -24,23 +25,41 @@ def repair(run: Run) -> Outcome:
     journal.environment = wanted
     with closing(run.open_connection("repair")) as connection:
         target, rows = _survey(run, connection)
-        if target.ledger is not LedgerState.CURRENT:
+        before = rows.environment
+        if target.ledger is LedgerState.ABSENT or before is None:
             hint = "the first run makes it and writes there which environment this is"
             raise InputError(Finding(f"there is no ledger in schema {config.tracking_schema} to repair", hint=hint))
-        if rows.environment == wanted:
+        if before == wanted:
             journal.skip("repair", f"nothing to do: this database is {wanted}")
             return Outcome.UP_TO_DATE
         if config.dry_run:
-            journal.skip("repair", f"a dry run: {rows.environment} would become {wanted}")
+            why = config.dry_run_reason or "this is a dry run"
+            journal.skip("repair", f"{why}: {before} would become {wanted}")
             return Outcome.DRY_RUN
-        if PRODUCTION in {rows.environment, wanted}:
-            with journal.stage("confirmation") as tell:
-                policy = replace(config.confirmation, environment=PRODUCTION)
-                tell(passing(journal.judge(check_confirmation(policy))).reason)
+        if PRODUCTION in {before, wanted}:
+            _guard_production(run)
         with journal.stage("repair") as tell:
-            _set(run, connection, wanted)
-            tell(f"this database was {rows.environment}, and is {wanted} from now on")
+            _set(run, connection, target.ledger, before, wanted)
+            tell(f"this database was {before}, and is {wanted} from now on")
     return Outcome.APPLIED
+
+
+def _guard_production(run: Run) -> None:
+    """What takes production off a database, or makes one production's, passes the gates of a run that writes there."""
+    config, context, journal = run.config, run.journal.context, run.journal
+    with journal.stage("tag") as tell:
+        tag = TagPolicy(
+            environment=PRODUCTION,
+            event=context.event,
+            ref=context.ref,
+            dry_run=False,
+            allow_prerelease=config.allow_prerelease,
+            activity=context.activity,
+        )
+        tell(passing(journal.judge(check_tag(tag))).reason)
+    with journal.stage("confirmation") as tell:
+        policy = replace(config.confirmation, environment=PRODUCTION)
+        tell(passing(journal.judge(check_confirmation(policy))).reason)
 
 
 def _survey(run: Run, connection: Connection) -> tuple[Target, LedgerRows]:
@@ -55,7 +74,7 @@ def _survey(run: Run, connection: Connection) -> tuple[Target, LedgerRows]:
     return target, rows
 
 
-def _set(run: Run, connection: Connection, environment: str) -> None:
+def _set(run: Run, connection: Connection, state: LedgerState, before: str, environment: str) -> None:
     """While nobody migrates: a run has asked for the environment before, and goes by the answer."""
     with closing(run.open_connection("watcher")) as watcher:
         mutex = take_mutex(
@@ -64,5 +83,8 @@ def _set(run: Run, connection: Connection, environment: str) -> None:
             wait=run.config.timing.lock_wait,
             tell=lambda text: run.console.say(f"  {text}", "yellow"),
         )
-        replace(run.ledger, environment=environment).set_environment(connection)
+        moved = replace(run.ledger, environment=environment).set_environment(connection, before=before, state=state)
         release_mutex(mutex)
+    if not moved:
+        message = f"this database is not {before} any more: somebody else has changed that meanwhile"
+        raise Refused(Finding(message, hint="look again with `db-migrate status`"))

@@ -4,6 +4,7 @@ from runner.commands.run import Run
 from runner.core.model import BackupMode, RestorePointMode
 from runner.core.restore_point import RestorePointFacts
 from runner.core.sizes import size_in_words
+from runner.errors import Finding, Level
 from runner.gates.restore_point import check_restore_point
 from runner.postgres.backup import write_backup
 from runner.postgres.restore_point import make_restore_point, restore_point_facts
@@ -15,10 +16,13 @@ NAME = "db_migrate_"
 def restorable(run: Run, worker: Connection) -> RestorePointFacts | None:
     """Judge whether the restore point that is asked for can be made, before anybody relies on it. None without one."""
     mode = run.config.restore_point
-    if mode is RestorePointMode.OFF:
-        return None
-    facts = restore_point_facts(worker)
-    run.journal.judge(check_restore_point(mode, facts))
+    facts = restore_point_facts(worker) if mode is not RestorePointMode.OFF else None
+    verdict = check_restore_point(mode, facts)
+    if not run.config.dry_run:
+        run.journal.judge(verdict)
+    elif not verdict.passed:
+        message = f"a run that is no dry run would be refused: {verdict.gate}: {verdict.reason}"
+        run.journal.findings.append(Finding(message, level=Level.WARNING, hint=verdict.way_out))
     return facts
 
 

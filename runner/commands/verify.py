@@ -5,12 +5,14 @@ from contextlib import suppress
 
 from runner.commands.drift import drift, left_schema
 from runner.commands.run import Run
+from runner.commands.stages import passing
 from runner.core.headline import counted
 from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target
 from runner.core.parse import parse
 from runner.core.plan import changed_versions, compare, judged_changes
 from runner.core.validity import findings as validity_findings
 from runner.errors import Drift, Finding, InputError, Level, Outcome
+from runner.gates.environment import check_environment
 from runner.gates.health import check_ledger
 from runner.postgres.ledger import survey
 from runner.postgres.session import Connection
@@ -34,7 +36,7 @@ def verify(run: Run) -> Outcome:
             journal.findings += [*plan.findings, *(change for change in changes if change.level is not Level.ERROR)]
             problems += [change for change in changes if change.level is Level.ERROR]
             tell(f"{counted(len(plan.applied))} applied, {len(problems)} changed since, {len(plan.pending)} pending")
-        with journal.stage("indexes and constraints") as tell:
+        with journal.stage("validity") as tell:
             found = validity_findings(validity(connection), before=None, migrations=_applied(run, plan, files))
             wrong = [finding for finding in found if finding.level is Level.ERROR]
             journal.findings += [finding for finding in found if finding.level is not Level.ERROR]
@@ -57,8 +59,11 @@ def _survey(run: Run, connection: Connection) -> tuple[Target, LedgerRows]:
             check_ledger(target, run.config.tracking_schema)
 
         journal.target, rows = survey(connection, run.ledger, fit=fit)
-        journal.environment = rows.environment or journal.environment
         tell(f"{journal.target.server}, database {journal.target.database}, role {journal.target.role}")
+    if run.config.environment_given and rows.environment:
+        with journal.stage("environment") as tell:
+            tell(passing(journal.judge(check_environment(run.config.environment, rows.environment))).reason)
+    journal.environment = rows.environment or journal.environment
     return journal.target, rows
 
 

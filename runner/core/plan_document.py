@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.core.checksum import checksum
-from runner.core.model import Identity, Migration, Plan, PlanDocument, SourceFile, Target, Verdict
+from runner.core.model import Identity, Migration, Plan, PlanDocument, SmokeTest, SourceFile, Target, Verdict
 
 FORMAT = 1
 WORDS = {
@@ -39,8 +39,11 @@ def plan_document(
     environment: str,
     settings: Mapping[str, str],
     lint: Verdict,
+    smoke_tests: Sequence[SmokeTest] = (),
 ) -> PlanDocument:
-    """`migrations`: those of the plan, parsed. `settings`: the inputs that change what runs, by name."""
+    """`migrations`: those of the plan, parsed. `settings`: the inputs that change what runs, by name. `smoke_tests`:
+    what decides whether it is undone.
+    """
     return PlanDocument(
         content={
             "format": FORMAT,
@@ -55,6 +58,7 @@ def plan_document(
             "settings": dict(settings),
             "lint": {"passed": lint.passed, "verdict": lint.reason},
             "files": [_file(migration) for migration in migrations],
+            "smoke_tests": {str(test.source.path): checksum(test.source.data) for test in smoke_tests},
         }
     )
 
@@ -105,7 +109,12 @@ def _has_the_shape(content: Any) -> bool:
 
 def what_moved(approved: PlanDocument, now: PlanDocument) -> list[str]:
     """What is different, one short sentence each; empty when nothing is."""
-    return [*_files_moved(approved, now), *_settings_moved(approved, now), *_others_moved(approved, now)]
+    return [
+        *_files_moved(approved, now),
+        *_smoke_tests_moved(approved, now),
+        *_settings_moved(approved, now),
+        *_others_moved(approved, now),
+    ]
 
 
 def _files_moved(approved: PlanDocument, now: PlanDocument) -> Iterator[str]:
@@ -121,6 +130,14 @@ def _files_moved(approved: PlanDocument, now: PlanDocument) -> Iterator[str]:
     yield from (f"{file['path']} is not to run any more" for version, file in before.items() if version not in after)
     if before.keys() == after.keys() and list(before) != list(after):
         yield "the files are in another order"
+
+
+def _smoke_tests_moved(approved: PlanDocument, now: PlanDocument) -> Iterator[str]:
+    before, after = approved.content.get("smoke_tests") or {}, now.content.get("smoke_tests") or {}
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path) != after.get(path):
+            what = "changed" if path in before and path in after else "is new" if path in after else "is gone"
+            yield f"the smoke test {path} {what}"
 
 
 def _settings_moved(approved: PlanDocument, now: PlanDocument) -> Iterator[str]:

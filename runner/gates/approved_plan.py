@@ -23,6 +23,13 @@ def check_approved_plan(approval: Approval | None, plan: PlanDocument) -> Verdic
     """Whether the plan is the approved one; nothing was asked for without an approval."""
     if approval is None:
         return Verdict(gate=GATE, passed=True, reason=f"none is asked for; this one is {plan.digest}")
+    if approval.plan and approval.plan.digest != approval.digest:
+        return Verdict(
+            gate=GATE,
+            passed=False,
+            reason=f"the file of the plan is not the plan {approval.digest}",
+            way_out="somebody has changed the file, or it is that of another run",
+        )
     if approval.digest == plan.digest:
         return Verdict(gate=GATE, passed=True, reason=f"{plan.digest} is the plan that was approved")
     moved = what_moved(approval.plan, plan) if approval.plan else []

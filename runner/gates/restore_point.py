@@ -8,9 +8,9 @@ NOT_ARCHIVED = "; this server archives no write-ahead log, so it is of no use un
 UNKNOWN = "; whether the server archives its write-ahead log it does not tell"
 
 
-def check_restore_point(mode: RestorePointMode, facts: RestorePointFacts) -> Verdict:
-    """Whether what is asked for can be marked, and what will be."""
-    if mode is RestorePointMode.OFF:
+def check_restore_point(mode: RestorePointMode, facts: RestorePointFacts | None) -> Verdict:
+    """Whether what is asked for can be marked, and what will be. `facts` are None when nobody asked for them."""
+    if facts is None or mode is RestorePointMode.OFF:
         return Verdict(gate=GATE, passed=True, reason="none is asked for")
     if facts.obstacle and mode is RestorePointMode.REQUIRED:
         return Verdict(

@@ -27,7 +27,7 @@ class TagPolicy:
     environment: str
     event: str  # GitHub's name; empty outside of GitHub. A reusable workflow has that of its caller
     ref: str  # whole: refs/tags/v1.2.3
-    dry_run: bool
+    dry_run: bool  # one that executes nothing on the database itself
     allow_prerelease: bool = False
     activity: str = ""  # what happened to a release: the event's `action`; empty when nobody looked
 

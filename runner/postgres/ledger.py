@@ -88,10 +88,18 @@ KEEP: LiteralString = """
     WHERE run_id = %(run_id)s OR schema_snapshot IS NOT NULL"""  # of the last run only: it is large
 RECORD_ENVIRONMENT: LiteralString = """
     INSERT INTO {schema}.migration_environment (environment) VALUES (%s) ON CONFLICT DO NOTHING"""
+OTHERS: LiteralString = """
+    SELECT nspname::text FROM pg_catalog.pg_class AS class
+    JOIN pg_catalog.pg_namespace AS space ON space.oid = relnamespace
+    WHERE relname = 'migration_environment' AND relkind = 'r' AND nspname <> %(schema)s
+      AND has_schema_privilege(space.oid, 'USAGE') AND has_table_privilege(class.oid, 'SELECT')
+      AND EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = class.oid AND attname = 'only_row')
+      AND EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = class.oid AND attname = 'environment')
+    ORDER BY 1"""
 SET_ENVIRONMENT: LiteralString = """
     WITH moved AS (
-        INSERT INTO {schema}.migration_environment (environment) VALUES (%(environment)s)
-        ON CONFLICT (only_row) DO UPDATE SET environment = excluded.environment, recorded_at = clock_timestamp()
+        UPDATE {schema}.migration_environment SET environment = %(environment)s, recorded_at = clock_timestamp()
+        WHERE environment = %(before)s
         RETURNING environment
     ), kept AS (
         INSERT INTO {schema}.migration_history
@@ -371,10 +379,27 @@ class Ledger:
                 raise DatabaseUnusable(mutex_lost()) from None
             raise
 
-    def set_environment(self, connection: Connection) -> None:
-        """Make the database that of this ledger's environment, and keep who did so. Raises DatabaseUnusable."""
+    def set_environment(self, connection: Connection, *, before: str, state: LedgerState) -> bool:
+        """Make the database that of this ledger's environment, and keep who did so; False when it is not `before`'s
+        any more. A ledger of an earlier shape is brought to the current one. Raises DatabaseUnusable.
+        """
         with usable(connection), connection.transaction():
-            connection.execute(self._sql(SET_ENVIRONMENT), self._provenance())
+            if state is not LedgerState.CURRENT:
+                self.install(connection)
+            cursor = connection.execute(self._sql(SET_ENVIRONMENT), self._provenance() | {"before": before})
+            return cursor.rowcount == 1
+
+    def elsewhere(self, connection: Connection) -> list[tuple[str, str]]:
+        """The other schemas of the database that have a ledger, and the environment that each names. Those that the
+        role may not read are left out.
+        """
+        with usable(connection):
+            with reading(connection):
+                cursor = connection.execute(OTHERS, {"schema": self.schema})
+            schemas = [schema for (schema,) in cursor.fetchall()]
+            with reading(connection):
+                answers = [(schema, connection.execute(_formatted(ENVIRONMENT, schema))) for schema in schemas]
+            return [(schema, row[0]) for schema, answer in answers for row in answer.fetchall()]
 
     def _provenance(self) -> dict[str, Any]:
         """Who runs this, from where, for what."""

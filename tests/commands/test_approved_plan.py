@@ -108,7 +108,7 @@ def test_a_file_that_is_not_that_of_the_digest_is_refused(planned: CommandLine) 
     approved.write_text(approved.read_text().replace("01_users", "02_users"))
     ran = planned("--approved-plan", f"{digest} approved.json")
     assert ran.exit_code == 3
-    assert f"approved.json is not the plan {digest}" in ran.log
+    assert f"the file of the plan is not the plan {digest}" in ran.log
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,52 @@ def test_health_warns_and_refuses_only_where_it_is_to(two: CommandLine, database
     assert "old_idx" in ran.log + ran.summary
 
 
+def test_a_rehearsal_executes_on_the_database_and_passes_the_gates_of_a_run(two: CommandLine) -> None:
+    rehearsing = ("--environment", "production", "--dry-run", "--dry-run-mode", "rehearse")
+    branch = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_REF": "refs/pull/1/merge"}
+    assert "✗ tag: " in two(*rehearsing, **branch).log
+    assert "✗ freeze windows: " in two(*rehearsing, "--freeze-windows", CLOSED).log
+    assert two(*rehearsing).exit_code == 0
+
+
+def test_a_plan_is_approved_with_what_may_have_it_undone(two: CommandLine) -> None:
+    plain = outputs(two("--dry-run"))["plan-digest"]
+    tested = outputs(two("--dry-run", *smoke(two, "SELECT true;")))["plan-digest"]
+    undoing = outputs(two("--dry-run", *smoke(two, "SELECT true;"), "--on-smoke-failure", "rollback"))["plan-digest"]
+    changed = outputs(two("--dry-run", *smoke(two, "SELECT false;")))["plan-digest"]
+    assert len({plain, tested, undoing, changed}) == 4
+    ran = two(*smoke(two, "SELECT false;"), "--approved-plan", tested)
+    assert ran.exit_code == 3
+
+
 # Restore point and backup
+
+
+def test_a_dry_run_says_that_the_real_run_would_be_refused(two: CommandLine, database: Database) -> None:
+    database.query(f"GRANT CREATE ON DATABASE {database.name} TO nobody; GRANT CREATE ON SCHEMA public TO nobody")
+    given = ("--database-url", database.as_role("nobody"), "--restore-point", "required")
+    ran = two(*given, "--dry-run")
+    assert ran.exit_code == 0, ran.log
+    assert "a run that is no dry run would be refused: restore point: " in ran.log
+    assert two(*given).exit_code == 3
+    database.query(f"REVOKE ALL ON DATABASE {database.name} FROM nobody")
+
+
+def test_what_nobody_can_tell_is_refused_before_anything_is_marked(two: CommandLine, database: Database) -> None:
+    two.write(
+        _03_out="-- migrate: no-transaction\nCREATE TABLE three (id int);\nINSERT INTO three VALUES (1);\nSELECT 1/0;"
+    )
+    assert two().exit_code == 1
+    runs = database.value("SELECT count(*) FROM migration_runs")
+    two.write(
+        _03_out="-- migrate: no-transaction\nCREATE TABLE other (id int);\nINSERT INTO three VALUES (1);\nSELECT 1;"
+    )
+    ran = two("--backup", "schema")
+    assert ran.exit_code == 3, ran.log
+    assert "dry run" not in ran.log
+    assert outputs(ran)["restore-point"] == ""
+    assert not (two.checkout / "db-migrate-report/backup.dump").exists()
+    assert database.value("SELECT count(*) FROM migration_runs") == runs
 
 
 def test_a_restore_point_is_made_and_kept(two: CommandLine, database: Database) -> None:

@@ -1,7 +1,10 @@
 """`db-migrate repair --set-environment`: say where a database belongs."""
 
+import threading
+
 import pytest
 
+from runner.postgres.session import Connection
 from runner.postgres.watcher import mutex_key
 from tests.commands.conftest import CommandLine
 from tests.conftest import Database
@@ -93,3 +96,68 @@ def test_it_waits_for_a_run_and_not_for_ever(staging: CommandLine, database: Dat
         ran = staging("repair", "--set-environment", "testing", "--lock-wait", "0")
     assert ran.exit_code == 5
     assert environment(database) == "staging"
+
+
+PULL_REQUEST = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_REF": "refs/pull/1/merge"}
+
+
+@pytest.mark.parametrize("started", [PULL_REQUEST, {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"}])
+def test_production_is_not_taken_off_a_database_by_what_may_not_migrate_it(
+    staging: CommandLine, database: Database, started: dict[str, str]
+) -> None:
+    assert staging("repair", "--set-environment", "production", *CONFIRMED).exit_code == 0
+    ran = staging("repair", "--set-environment", "staging", CONFIRM_PRODUCTION_MIGRATION="true", **started)
+    assert ran.exit_code == 3
+    assert "✗ tag: " in ran.log
+    assert environment(database) == "production"
+
+
+def test_a_repair_by_hand_in_production_says_why_it_is_a_dry_run(staging: CommandLine, database: Database) -> None:
+    given = ("repair", "--set-environment", "production", "--environment", "production", *CONFIRMED)
+    ran = staging(*given, GITHUB_EVENT_NAME="workflow_dispatch")
+    assert ran.exit_code == 0
+    assert "unless `dry-run: false`: staging would become production" in ran.log
+    assert environment(database) == "staging"
+    assert staging(*given, "--no-dry-run", GITHUB_EVENT_NAME="workflow_dispatch").exit_code == 0
+    assert environment(database) == "production"
+
+
+def test_a_ledger_of_an_earlier_shape_can_be_repaired(staging: CommandLine, database: Database) -> None:
+    database.query("ALTER TABLE migration_runs DROP COLUMN schema_snapshot")
+    ran = staging("repair", "--set-environment", "testing")
+    assert ran.exit_code == 0, ran.log
+    assert environment(database) == "testing"
+    assert staging("--environment", "testing").exit_code == 0
+
+
+def test_what_changed_while_it_waited_is_not_overwritten(staging: CommandLine, database: Database) -> None:
+    assert staging("status").exit_code == 0
+    with database.connect() as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [mutex_key("public")])
+        waiting = threading.Timer(1.5, lambda: _move(other))
+        waiting.start()
+        ran = staging("repair", "--set-environment", "qa", "--lock-wait", "20s")
+        waiting.join()
+    assert ran.exit_code == 3
+    assert "this database is not staging any more" in ran.log
+    assert environment(database) == "production"
+
+
+def _move(holder: Connection) -> None:
+    holder.execute("UPDATE migration_environment SET environment = 'production'")
+    holder.execute("SELECT pg_advisory_unlock_all()")
+
+
+def test_verify_asks_which_database_it_is_when_that_was_said(staging: CommandLine) -> None:
+    assert staging("verify").exit_code == 0
+    assert staging("verify", "--environment", "staging").exit_code == 0
+    ran = staging("verify", "--environment", "testing")
+    assert ran.exit_code == 3
+    assert "this database is staging, and the run claims to be testing" in ran.log
+
+
+def test_a_second_ledger_does_not_hide_the_first(staging: CommandLine, database: Database) -> None:
+    ran = staging("--environment", "testing", "--tracking-schema", "other")
+    assert ran.exit_code == 3
+    assert "this database is staging, as the ledger in schema public says" in ran.log
+    assert database.value("SELECT to_regnamespace('other')") is None
