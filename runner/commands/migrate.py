@@ -11,7 +11,7 @@ from runner.commands.dry_run import dry_run
 from runner.commands.release import release
 from runner.commands.run import Run
 from runner.commands.safeguards import back_up, mark_restore_point, restorable
-from runner.commands.smoke import read_smoke_tests, smoke_test
+from runner.commands.smoke import ask_again, read_smoke_tests, smoke_test
 from runner.commands.stages import approved, linted, none_refused, parsed, passing, refused_for, state_of
 from runner.core.headline import counted
 from runner.core.model import (
@@ -32,16 +32,26 @@ from runner.core.restore_point import RestorePointFacts
 from runner.core.resume import resumption
 from runner.core.validity import Validity
 from runner.core.validity import findings as validity_findings
-from runner.errors import DatabaseUnusable, Finding, InputError, Level, MigrationFailed, Outcome, Refused, RunnerError
+from runner.errors import (
+    Cancelled,
+    DatabaseUnusable,
+    Finding,
+    InputError,
+    Level,
+    MigrationFailed,
+    Outcome,
+    Refused,
+    RunnerError,
+)
 from runner.gates.approved_plan import check_approved_plan
 from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
 from runner.gates.freeze import check_freeze
 from runner.gates.health import GATE as HEALTH
-from runner.gates.health import HealthMode, check_health, check_target, graded, health_findings
+from runner.gates.health import HealthMode, check_health, check_target, graded, health_findings, without_those_of
 from runner.gates.release import check_release
 from runner.gates.tag import TagPolicy, check_tag
-from runner.postgres.execute import apply
+from runner.postgres.execute import apply, end_run
 from runner.postgres.execution import Execution
 from runner.postgres.health import health_facts
 from runner.postgres.identity import identity_of
@@ -85,7 +95,7 @@ def migrate(run: Run) -> Outcome:
         _admit(run, worker, rows)
         plan = _plan(run, files, rows, worker)
         if not plan.pending:
-            return _nothing_to_do(run, plan)
+            return _nothing_to_do(run, plan, worker, tests, rows.last_outcome)
         if config.dry_run and config.dry_run_mode is not DryRunMode.REHEARSE:
             _approve(run, worker, target, rows, tests, plan)
             dry_run(run, worker, None, target)
@@ -132,7 +142,7 @@ def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Ou
     again, rows, fresh = _plan_again(run, shown.files, worker, shown.target.ledger)
     if not fresh.pending:
         run.journal.plan, run.journal.migrations = fresh, ()
-        return _nothing_to_do(run, fresh)
+        return _nothing_to_do(run, fresh, worker, shown.tests, rows.last_outcome)
     if not fresh.same_as(shown.plan):
         raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
     done = _done(run, rows, worker)
@@ -144,29 +154,23 @@ def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Ou
         execution = _execution(run, worker, again, mutex, watch, rows, done)
         try:
             _apply(execution, run, again)
-            _verify(run, execution, valid_before)
-            smoke_test(run, execution, shown.tests)
-        except MigrationFailed as error:
-            _end_otherwise(run, execution, error.outcome)
+        except MigrationFailed:
             keep_schema(run, execution, before)
             raise
+    try:
+        _verify(run, execution, valid_before)
+        smoke_test(run, execution, shown.tests, lambda: _watch(run, again, mutex))
+        with deaf():
+            end_run(execution, Outcome.APPLIED)
+    except (RunnerError, Cancelled) as error:
+        with deaf():
+            end_run(execution, error.outcome)
+        if not isinstance(error, Cancelled):  # which leaves no time for it
+            keep_schema(run, execution, before)
+        raise
     keep_schema(run, execution, before)
     release(run)
     return Outcome.APPLIED
-
-
-def _end_otherwise(run: Run, execution: Execution, outcome: Outcome) -> None:
-    """Keep how the run ended: not as it did when the last migration was applied."""
-    try:
-        with ExitStack() as stack:
-            worker = execution.worker
-            if worker.closed:
-                worker = stack.enter_context(execution.reconnect())
-            with usable(worker):
-                run.ledger.end_run(worker, outcome, wal=execution.tells_wal)
-    except DatabaseUnusable as error:
-        message = f"how the run ended could not be kept: {error}"
-        run.journal.findings.append(Finding(message, level=Level.WARNING))
 
 
 def _still_open(run: Run) -> None:
@@ -247,7 +251,7 @@ def _approve(
     if config.executes:
         _ask_for_the_time(run)
     facts = restorable(run, worker)
-    _look_after_health(run, worker, target)
+    _look_after_health(run, worker, target, rows, plan)
     journal.migrations = migrations = _parsed(run, plan, worker)
     if config.release:
         journal.judge(check_release(migrations))
@@ -255,18 +259,20 @@ def _approve(
     _ask_for_approval(run, worker, target, plan, lint, tests)
     _show_plan(run, migrations)
     none_refused(journal)
-    _done(run, rows, worker)
     _warn_of_drift(run, worker, target)
     return facts
 
 
-def _look_after_health(run: Run, worker: Connection, target: Target) -> None:
+def _look_after_health(run: Run, worker: Connection, target: Target, rows: LedgerRows, plan: Plan) -> None:
     """Is the server in a state in which a migration does no harm?"""
     config, journal = run.config, run.journal
     with journal.stage("health") as tell:
         # What a dry run finds may be over when the real one comes.
         mode = HealthMode.WARN if config.dry_run and config.health is HealthMode.ERROR else config.health
-        found = health_findings(health_facts(worker), target) if mode is not HealthMode.OFF else []
+        begun = {row.version for row in rows.applied if row.transactional is False and not row.completed}
+        resumed = [file.up.text for file in plan.pending if file.version in begun]
+        facts = without_those_of(resumed, health_facts(worker)) if mode is not HealthMode.OFF else None
+        found = health_findings(facts, target) if facts else []
         verdict = journal.judge(check_health(mode, found))
         journal.findings += graded(mode, found)
         tell(verdict.reason, state_of(verdict))
@@ -416,9 +422,13 @@ def _show_plan(run: Run, migrations: Sequence[Migration]) -> None:
             console.say(f"  {'':<{width}}  outside of a transaction: {migration.why}", "yellow")
 
 
-def _nothing_to_do(run: Run, plan: Plan) -> Outcome:
+def _nothing_to_do(
+    run: Run, plan: Plan, worker: Connection, tests: Sequence[SmokeTest], last_outcome: str | None
+) -> Outcome:
     upto = f" up to {run.config.plan.version}" if run.config.plan.version else ""
     run.journal.skip("apply", f"nothing to do{upto}: the database is at {plan.current_version or 'the beginning'}")
+    if last_outcome not in {None, Outcome.APPLIED} and not plan.later and not run.config.dry_run:
+        ask_again(run, worker, tests, last_outcome or "")
     return Outcome.UP_TO_DATE
 
 

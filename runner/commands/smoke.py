@@ -1,18 +1,23 @@
 """The smoke tests behind the migrations, and what follows when one fails."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import replace
 
 from runner.commands.run import Run
 from runner.core.headline import counted
 from runner.core.model import OnSmokeFailure, SmokeResult, SmokeTest, StageState, Undoing
 from runner.core.smoke import parse_smoke_test
 from runner.core.undoing import undoable
-from runner.errors import Finding, InputError, MigrationFailed, RolledBack
+from runner.core.validity import findings
+from runner.errors import Finding, InputError, Level, MigrationFailed, RolledBack
 from runner.postgres.execution import Execution
+from runner.postgres.session import Connection
 from runner.postgres.signals import deaf
 from runner.postgres.smoke import run_smoke_test
 from runner.postgres.undo import undo_all
+from runner.postgres.validity import validity
+from runner.postgres.watch import Watch
 from runner.workspace import smoke_files
 
 LOST = "the connection was lost behind the last migration"
@@ -35,42 +40,73 @@ def read_smoke_tests(run: Run) -> Sequence[SmokeTest]:
     return tests
 
 
-def smoke_test(run: Run, execution: Execution, tests: Sequence[SmokeTest]) -> None:
-    """Raises MigrationFailed with every test that failed; RolledBack when what was applied has been undone."""
+def smoke_test(
+    run: Run, execution: Execution, tests: Sequence[SmokeTest], watching: Callable[[], AbstractContextManager[Watch]]
+) -> None:
+    """Raises MigrationFailed with every test that failed; RolledBack when what was applied has been undone. `watching`:
+    for undoing, which may make others wait as applying does. A test only reads, and nobody makes it give way.
+    """
     policy, journal = run.config.smoke, run.journal
     if policy is None:
         journal.skip("smoke tests", "none: `smoke-tests` is not given")
         return
     with journal.stage("smoke tests") as tell:
-        failures = [result.failure for result in _results(run, execution, tests) if result.failure]
+        failures = _failures(run, execution.worker, tests)
         if not failures:
             tell(f"{counted(len(tests), 'file')}, all true")
             return
         tell(f"{len(failures)} of {counted(len(tests), 'file')} failed", StageState.FAILED)
         if policy.on_failure is OnSmokeFailure.FAIL:
             raise MigrationFailed(*failures)
-    undoing = _undo(run, execution)
+    with watching() as watch:
+        try:
+            undoing = _undo(run, replace(execution, watch=watch))
+        except BaseException:
+            journal.findings += failures  # why it was undone, whatever ends that
+            raise
     if undoing.steps and not undoing.failed:
         raise RolledBack(*failures)
     stuck = [undoing.failed.failure] if undoing.failed and undoing.failed.failure else []
     raise MigrationFailed(*failures, *stuck)
 
 
-def _results(run: Run, execution: Execution, tests: Sequence[SmokeTest]) -> Sequence[SmokeResult]:
-    """How each went; all are run, so that all that is wrong is known."""
+def ask_again(run: Run, worker: Connection, tests: Sequence[SmokeTest], last_outcome: str) -> None:
+    """With nothing to apply, ask again what the last run, which ended otherwise than well, may have left wrong. Raises
+    MigrationFailed.
+    """
+    journal = run.journal
+    with journal.stage("verify") as tell:
+        found = findings(validity(worker), before=None, migrations=())
+        wrong = [finding for finding in found if finding.level is Level.ERROR]
+        journal.findings += [finding for finding in found if finding.level is not Level.ERROR]
+        if wrong:
+            raise MigrationFailed(*wrong)
+        tell(f"all that should be valid is; asked, as the last run ended as {last_outcome}")
+    if run.config.smoke:
+        with journal.stage("smoke tests") as tell:
+            if failures := _failures(run, worker, tests):
+                raise MigrationFailed(*failures)
+            tell(f"{counted(len(tests), 'file')}, all true; asked, as the last run ended as {last_outcome}")
+
+
+def _failures(run: Run, connection: Connection, tests: Sequence[SmokeTest]) -> list[Finding]:
+    """What each that failed found; all are run, so that all that is wrong is known."""
     results: list[SmokeResult] = []
     run.journal.smoke = results
-    with ExitStack() as stack:
-        worker = execution.worker
-        if worker.closed:  # lost behind the last COMMIT
-            worker = stack.enter_context(execution.reconnect())
-        for test in tests:
-            result = run_smoke_test(worker, test)
-            if result.failure:
-                result = SmokeResult(test=test, duration=result.duration, failure=result.failure.scrubbed(run.scrub))
-            results.append(result)
-            run.console.smoke(result)
-    return results
+    try:
+        with ExitStack() as stack:
+            if connection.closed:  # lost behind the last COMMIT
+                connection = stack.enter_context(run.open_connection("smoke tests"))
+            for test in tests:
+                result = run_smoke_test(connection, test)
+                if result.failure:
+                    result = replace(result, failure=result.failure.scrubbed(run.scrub))
+                results.append(result)
+                run.console.smoke(result)
+    except BaseException:
+        run.journal.findings += [result.failure for result in results if result.failure]
+        raise
+    return [result.failure for result in results if result.failure]
 
 
 def _undo(run: Run, execution: Execution) -> Undoing:

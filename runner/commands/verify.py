@@ -7,9 +7,10 @@ from runner.commands.drift import drift, left_schema
 from runner.commands.run import Run
 from runner.commands.stages import passing
 from runner.core.headline import counted
-from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target
+from runner.core.model import LedgerRows, LedgerState, Migration, MigrationFile, Plan, Target
 from runner.core.parse import parse
 from runner.core.plan import changed_versions, compare, judged_changes
+from runner.core.status import half_done
 from runner.core.validity import findings as validity_findings
 from runner.errors import Drift, Finding, InputError, Level, Outcome
 from runner.gates.environment import check_environment
@@ -36,6 +37,10 @@ def verify(run: Run) -> Outcome:
             journal.findings += [*plan.findings, *(change for change in changes if change.level is not Level.ERROR)]
             problems += [change for change in changes if change.level is Level.ERROR]
             tell(f"{counted(len(plan.applied))} applied, {len(problems)} changed since, {len(plan.pending)} pending")
+        with journal.stage("half done") as tell:
+            half = [*half_done(rows.applied), *_half_undone(run, connection, target)]
+            problems += half
+            tell(f"{counted(len(half))}" if half else "no migration is")
         with journal.stage("validity") as tell:
             found = validity_findings(validity(connection), before=None, migrations=_applied(run, plan, files))
             wrong = [finding for finding in found if finding.level is Level.ERROR]
@@ -65,6 +70,18 @@ def _survey(run: Run, connection: Connection) -> tuple[Target, LedgerRows]:
             tell(passing(journal.judge(check_environment(run.config.environment, rows.environment))).reason)
     journal.environment = rows.environment or journal.environment
     return journal.target, rows
+
+
+def _half_undone(run: Run, connection: Connection, target: Target) -> list[Finding]:
+    if target.ledger is not LedgerState.CURRENT:
+        return []
+    return [
+        Finding(
+            f"migration {version} is completed in the ledger, and undoing it has failed: {message}",
+            hint="look at what is left of it; a down file outside of a transaction may be done in part",
+        )
+        for version, message in run.ledger.half_undone(connection)
+    ]
 
 
 def _applied(run: Run, plan: Plan, files: Sequence[MigrationFile]) -> list[Migration]:

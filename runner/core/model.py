@@ -239,6 +239,7 @@ class LedgerRows:
 
     applied: tuple[Applied, ...] = ()
     environment: str | None = None
+    last_outcome: str | None = None  # of the last run that had something to apply; None when nobody knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,12 @@ def next_steps(report: Report) -> list[str]:
         said.append("The run was cancelled before a migration was executed.")
     if failed and not failed.sure:
         said.append(_find_out(failed))
-    elif outcome is Outcome.CANCELLED:
-        said += [f"Run again to go on with {pending[0]}."] if pending else []
     elif any(result.failure for result in report.smoke):
         said.append(_after_smoke_tests(report.undoing))
+    elif outcome is Outcome.CANCELLED:
+        said += [f"Run again to go on with {pending[0]}."] if pending else []
     elif failed:
-        said.append(f"{_how_to_go_on(failed)}: the run goes on with {failed.migration.version}.")
+        said.append(f"{_how_to_go_on(failed)}: the run goes on with {(*pending, failed.migration.version)[0]}.")
     elif outcome is Outcome.DRY_RUN and pending:
         how = "with `dry-run: false`" if report.context.manual else "without `dry-run`"
         said.append(f"Run again {how} to apply these migrations.")

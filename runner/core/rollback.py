@@ -188,12 +188,17 @@ class _Run:
 
     def question(self) -> str:
         """The command that shows what the ledger has of this run, where nobody knows."""
-        if not (self._in_the_air or self._unknown or (self.stuck and not self.stuck.sure)):
+        if not (self._in_the_air or self._unknown or self._undoing_in_the_air):
             return ""
         table = f"{_identifier(self._report.tracking_schema)}.schema_migrations"
         run = f"run_id = '{self._report.context.run_id}'"
         sql = f"SELECT version, status FROM {table} WHERE {run} ORDER BY version"  # noqa: S608 - for people to run, and quoted
         return NEXT_LINE.join((PSQL, f"-c {_shell(sql)}"))
+
+    @property
+    def _undoing_in_the_air(self) -> bool:
+        """Whether only the ledger knows if it was undone; of a down file outside of a transaction it does not."""
+        return self.stuck is not None and self.stuck.migration.transactional and not self.stuck.sure
 
     def commands(self) -> Iterator[str]:
         """What undoes the run, as far as down files do."""
@@ -205,7 +210,11 @@ class _Run:
             return f"# {migration.version} only when it is completed:\n"
         if self.failed and migration is self.failed.migration and not self.failed.half_done:
             return f"# {migration.version} only when it has left something\n"
-        if self.failed and migration is self.failed.migration:
+        if (
+            self.failed
+            and migration is self.failed.migration
+            and self.failed.statements_done < migration.statement_count
+        ):
             return f"# {migration.version} is half done: see first what of its down file fits\n"
         if self.stuck and migration.version == self.stuck.migration.version:
             return f"# {migration.version} could not be undone: see first why\n"
@@ -214,7 +223,10 @@ class _Run:
     def cautions(self) -> Iterator[str]:
         """What the commands cost, and what they cannot do."""
         if self._undoable:
-            yield "Undoing drops what was written since into the tables and columns that these migrations made."
+            yield (
+                "Undoing drops what was written since into the tables and columns that these migrations made. `verify` "
+                "then tells of a changed schema, until the next run has applied something."
+            )
         elif self.undone and not self.to_undo():
             yield "What was written meanwhile into the tables and columns that they had made went with them."
         if self._unknown:
@@ -292,6 +304,11 @@ def _what_remains(failed: StepResult) -> str:
     if failed.migration.transactional:
         return f"What this run did in migration {version} was rolled back by PostgreSQL: nothing of it remains."
     of = f"{done} of {failed.migration.statement_count} statements"
+    if failed.sure and done == failed.migration.statement_count:
+        return (
+            f"Migration {version} does not run in one transaction: all of its statements are done and stay; its check "
+            "failed, and the next run asks that again."
+        )
     if failed.sure:
         return (
             f"Migration {version} does not run in one transaction: {of} are done and stay; the next run goes on there. "
@@ -337,7 +354,7 @@ def _from_backup(report: Report) -> str:
     return "\n".join(
         (
             f'createdb --maintenance-db="$DATABASE_URL" --template=template0 {_shell(name)}',
-            "# RESTORED_URL: the same URL with the name of the new database",
+            "# RESTORED_URL: the same URL with the name of the new database; not as a superuser, add --no-owner",
             f'pg_restore --exit-on-error --dbname="$RESTORED_URL" {_shell(str(backup.path))}',
         )
     )

@@ -7,6 +7,7 @@ from runner.core.checksum import sql_digest
 from runner.core.durations import in_words
 from runner.core.model import Applied, MigrationFile, Status
 from runner.core.naming import VersionOrder
+from runner.errors import Finding
 
 HEADINGS = ("version", "name", "state", "applied at", "by", "took")
 MODIFIED = "completed, file modified"
@@ -25,6 +26,20 @@ def status_rows(
     return [
         _row(by_number.get(number), recorded.get(number))
         for number in sorted(versions, key=lambda number: order.key(versions[number]))
+    ]
+
+
+def half_done(applied: Sequence[Applied]) -> list[Finding]:
+    """What stays of migrations outside of a transaction that did not come to their end, or are under way."""
+    return [
+        Finding(
+            f"migration {row.version} is {row.status} in the ledger, outside of a transaction, with "
+            f"{row.statements_done or 0} statements done",
+            hint="unless a run is under way, run `db-migrate`: it goes on there, or says what to look at",
+        )
+        for row in applied
+        if row.transactional is False
+        and (row.status == Status.RUNNING or (row.status == Status.FAILED and row.statements_done))
     ]
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from runner.core.ailments import ailments, hidden_sessions
 from runner.core.headline import counted
-from runner.core.health import HealthFacts
+from runner.core.health import HealthFacts, InvalidIndex
 from runner.core.ledger import tool_of
 from runner.core.model import LedgerState, Target, Verdict
 from runner.errors import DatabaseUnusable, Finding, InputError, Level
@@ -41,6 +41,19 @@ def health_findings(facts: HealthFacts, target: Target) -> list[Finding]:
     what this role could not look at. The hint says what to do, the detail is SQL that shows it.
     """
     return [*ailments(facts), *hidden_sessions(facts, target.role)]
+
+
+def without_those_of(resumed: Sequence[str], facts: HealthFacts) -> HealthFacts:
+    """The facts without invalid indexes that files name with which this run goes on: what an earlier attempt left, it
+    sees to itself.
+    """
+    texts = [text.lower() for text in resumed]
+
+    def is_theirs(index: InvalidIndex) -> bool:
+        name = index.name.rpartition(".")[2].strip('"').replace('""', '"').lower()
+        return any(name in text for text in texts)
+
+    return replace(facts, invalid=tuple(index for index in facts.invalid if not is_theirs(index)))
 
 
 def graded(mode: HealthMode, findings: Sequence[Finding]) -> list[Finding]:

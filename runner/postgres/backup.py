@@ -26,6 +26,8 @@ HINTS = {
     r"permission denied": "GRANT pg_read_all_data TO {role}; pg_dump reads every table",
     r"row-level security": "run as a role with BYPASSRLS, or as the owner of the tables; " + WITHOUT,
     r"due to (statement|lock) timeout|could not obtain lock": "somebody holds a table locked; try again later",
+    r"query_wait_timeout|too many|remaining connection slots": "pg_dump is a third connection: let the pool, or the "
+    "limit, hold one more; " + WITHOUT,
     r"version mismatch|no TLS|SSL support": "pg_dump of the server's version in a step before this one; " + WITHOUT,
     r"No space left|quota|File too large": "make room on the runner's disk, or another `backup-path`; " + WITHOUT,
     r"closed the connection|terminating connection|could not receive data|signal": "nothing was migrated; run again",

@@ -39,7 +39,8 @@ def apply(
     execution: Execution, migrations: Sequence[Migration], ledger_state: LedgerState
 ) -> Generator[StepResult, None, None]:
     """Run the migrations in order and yield what happened to each; the first failure is the last result. The run's
-    own row is begun and ended here. Close the generator when it is left early.
+    own row is begun here, and ended unless all went well: then it is the caller's to end, once it has looked. Close the
+    generator when it is left early.
 
     Raises Cancelled, with the migration under way rolled back and recorded as failed, and DatabaseUnusable when the
     ledger cannot be written.
@@ -67,17 +68,18 @@ def apply(
                 restore_point=execution.restore_point,
             )
     except Cancelled:  # it may be begun
-        _end_run(execution, Outcome.CANCELLED)
+        end_run(execution, Outcome.CANCELLED)
         raise
-    outcome = Outcome.FAILED
+    outcome: Outcome | None = Outcome.FAILED
     try:
         if (yield from _Run(execution, waiting).all()):
-            outcome = Outcome.APPLIED
+            outcome = None
     except (Cancelled, GeneratorExit):
         outcome = Outcome.CANCELLED
         raise
     finally:
-        _end_run(execution, outcome)
+        if outcome:
+            end_run(execution, outcome)
 
 
 class _Run:
@@ -301,7 +303,9 @@ def _with_detail(failed: StepResult, said: str) -> StepResult:
     return replace(failed, failure=replace(failed.failure, detail=detail))
 
 
-def _end_run(execution: Execution, outcome: Outcome) -> None:
+def end_run(execution: Execution, outcome: Outcome) -> None:
+    """Keep in the ledger how the run ended; what prevents that is a warning. Raises Cancelled behind it."""
+
     def write() -> None:
         _with_live_connection(
             execution,

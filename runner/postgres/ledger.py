@@ -80,6 +80,16 @@ LEFT: LiteralString = """
     SELECT run_id::text, coalesce(finished_at, started_at) AS finished_at, schema_fingerprint AS fingerprint,
            split_part(server_version, '.', 1)
     FROM {schema}.migration_runs WHERE command = 'migrate' ORDER BY started_at DESC, run_id LIMIT 1"""
+LAST_OUTCOME: LiteralString = """
+    SELECT coalesce(outcome, 'interrupted')
+    FROM {schema}.migration_runs WHERE command = 'migrate' ORDER BY started_at DESC, run_id LIMIT 1"""
+HALF_UNDONE: LiteralString = """
+    SELECT version, last.error_message FROM (
+        SELECT DISTINCT ON (version) version, action, status, error_message
+        FROM {schema}.migration_history ORDER BY version, executed_at DESC) AS last
+    JOIN {schema}.schema_migrations AS migration USING (version)
+    WHERE last.action = 'rollback' AND last.status = 'failed' AND migration.status = 'completed'
+    ORDER BY length(version), version"""
 KEPT: LiteralString = "SELECT schema_snapshot FROM {schema}.migration_runs WHERE run_id = %s"
 KEEP: LiteralString = """
     UPDATE {schema}.migration_runs
@@ -272,20 +282,32 @@ class Ledger:
         return answer()
 
     def ask(
-        self, connection: Connection, *, whole: bool = False, environment: bool = True, current: bool = True
+        self,
+        connection: Connection,
+        *,
+        whole: bool = False,
+        environment: bool = True,
+        current: bool = True,
+        runs: bool = False,
     ) -> Callable[[], LedgerRows]:
         """Ask what the ledger holds; the answer is called for when it is wanted. With `whole` also when, by whom and
-        how each migration was applied; without `environment`, and not `current`, of a ledger of an older shape.
+        how each migration was applied, with `runs` how the last run ended; without `environment`, and not `current`, of
+        a ledger of an older shape.
         """
         query = sql.SQL(ROWS if whole else CHECKSUMS).format(
             schema=sql.Identifier(self.schema), more=sql.SQL(ADDED if current else "")
         )
         applied = connection.cursor(row_factory=rows.class_row(Applied)).execute(query)
         recorded = connection.execute(self._sql(ENVIRONMENT)) if environment else None
+        ended = connection.execute(self._sql(LAST_OUTCOME)) if runs else None
 
         def answer() -> LedgerRows:
-            row = recorded.fetchone() if recorded else None
-            return LedgerRows(applied=tuple(applied.fetchall()), environment=row[0] if row else None)
+            row, last = recorded.fetchone() if recorded else None, ended.fetchone() if ended else None
+            return LedgerRows(
+                applied=tuple(applied.fetchall()),
+                environment=row[0] if row else None,
+                last_outcome=last[0] if last else None,
+            )
 
         return answer
 
@@ -303,6 +325,15 @@ class Ledger:
                 cursor = connection.cursor(row_factory=rows.class_row(HistoryEntry))
                 cursor.execute(self._sql(HISTORY), [limit])
             return cursor.fetchall()
+
+    def half_undone(self, connection: Connection) -> list[tuple[str, str]]:
+        """The versions that are completed and whose last entry in the history is an undoing that failed, with its
+        message: of a down file outside of a transaction some may be done.
+        """
+        with usable(connection):
+            with reading(connection):
+                cursor = connection.execute(self._sql(HALF_UNDONE))
+            return [(version, message or "") for version, message in cursor.fetchall()]
 
     def left_schema(self, connection: Connection) -> LeftSchema | None:
         """What the last run left; None when there was none, when it did not come to tell, or the role may not read."""
@@ -603,7 +634,10 @@ def survey(
         if expected is LedgerState.CURRENT:
             try:
                 with reading(connection):
-                    target, answer = _ask_target(connection, ledger.schema), ledger.ask(connection, whole=whole)
+                    target, answer = (
+                        _ask_target(connection, ledger.schema),
+                        ledger.ask(connection, whole=whole, runs=True),
+                    )
                 return _fitting(target(), fit), answer()
             except (errors.UndefinedTable, errors.UndefinedColumn, errors.InsufficientPrivilege):
                 pass  # no ledger, or not of this shape: what is there must be known before it is asked

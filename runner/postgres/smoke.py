@@ -146,6 +146,10 @@ def _judged(questions: Questions, statement: Statement, answer: PGresult, clock:
         error = psycopg.errors.error_from_result(answer)
         if error.sqlstate == CANCELED and clock.over:
             return _too_slow(questions, statement, clock.timeout)
+        # That is no answer. With its own timeout it is one; in a language that we do not know it counts as none.
+        if error.sqlstate == CANCELED and "statement timeout" not in (error.diag.message_primary or ""):
+            hint = "nothing was undone for it; run again"
+            raise DatabaseUnusable(Finding(f"somebody has cancelled {questions.source.path}", hint=hint))
         if _judged_by_the_server(statement):
             said = why_not_true(error, questions, statement)
         else:

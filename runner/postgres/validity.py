@@ -16,8 +16,8 @@ INDEXES = """
     FROM pg_catalog.pg_index
     JOIN pg_catalog.pg_class AS class ON class.oid = indexrelid
     JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
-    JOIN pg_catalog.pg_class AS owner ON owner.oid = coalesce(
-        (SELECT oid FROM pg_catalog.pg_class AS toasted WHERE toasted.reltoastrelid = indrelid), indrelid)
+    LEFT JOIN pg_catalog.pg_class AS toasted ON toasted.reltoastrelid = indrelid
+    JOIN pg_catalog.pg_class AS owner ON owner.oid = coalesce(toasted.oid, indrelid)
     JOIN pg_catalog.pg_namespace AS home ON home.oid = owner.relnamespace
     WHERE NOT indisvalid AND owner.relpersistence <> 't'
       AND home.nspname NOT IN ('pg_catalog', 'information_schema')

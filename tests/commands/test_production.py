@@ -1,6 +1,8 @@
 """What guards a run, and what follows it: gates that refuse together, restore point, backup, smoke tests, release."""
 
 import json
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -127,7 +129,6 @@ def test_what_nobody_can_tell_is_refused_before_anything_is_marked(two: CommandL
     )
     ran = two("--backup", "schema")
     assert ran.exit_code == 3, ran.log
-    assert "dry run" not in ran.log
     assert outputs(ran)["restore-point"] == ""
     assert not (two.checkout / "db-migrate-report/backup.dump").exists()
     assert database.value("SELECT count(*) FROM migration_runs") == runs
@@ -279,6 +280,96 @@ def test_a_pattern_that_matches_nothing_is_refused(two: CommandLine, database: D
     assert ran.exit_code == 2
     assert "smoke-tests" in ran.log
     assert database.tables() == set()
+
+
+def test_running_again_asks_again_what_failed(two: CommandLine, database: Database) -> None:
+    tests = smoke(two, "SELECT count(*) > 0 FROM two;")
+    assert two(*tests).exit_code == 1
+    again = two(*tests)
+    assert again.exit_code == 1
+    assert "asked, as the last run ended as failed" in again.log
+    database.query("INSERT INTO two VALUES (1)")
+    mended = two(*tests)
+    assert mended.exit_code == 0
+    assert outputs(mended)["outcome"] == "up-to-date"
+
+
+def test_a_run_that_ended_well_is_not_asked_again(two: CommandLine) -> None:
+    tests = smoke(two, "SELECT count(*) = 0 FROM two;")
+    assert two(*tests).exit_code == 0
+    smoke(two, "SELECT false;")
+    assert two(*tests).exit_code == 0
+
+
+def test_an_invalid_index_does_not_become_green_by_running_again(db_migrate: CommandLine) -> None:
+    db_migrate.write(
+        _01_one="CREATE TABLE one (id int); CREATE INDEX one_idx ON one (id);\n"
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'one_idx'::regclass;"
+    )
+    assert db_migrate().exit_code == 1
+    again = db_migrate()
+    assert again.exit_code == 1
+    assert "index public.one_idx" in again.log
+
+
+def test_an_index_that_the_run_mends_is_not_told_as_ill(db_migrate: CommandLine, database: Database) -> None:
+    db_migrate.write(
+        _01_one="CREATE TABLE one (id int); INSERT INTO one VALUES (1), (1);",
+        _02_index="CREATE UNIQUE INDEX CONCURRENTLY one_idx ON one (id);",
+    )
+    assert db_migrate().exit_code == 1
+    database.query("DELETE FROM one")
+    ran = db_migrate("--health", "error")
+    assert ran.exit_code == 0, ran.log
+    assert "is invalid" not in ran.log + ran.summary
+
+
+def test_a_smoke_test_in_whose_way_others_are_is_not_cancelled_for_them(two: CommandLine, database: Database) -> None:
+    """What waits behind it would have it give way, and its migrations undone, were it a migration."""
+    tests = smoke(two, "SELECT count(*) = 0 AND pg_sleep(3) IS NOT NULL FROM two;")
+    waiting = threading.Thread(target=lambda: _truncate_once_there_is(database, "two"))
+    waiting.start()
+    ran = two(*tests, "--on-smoke-failure", "rollback", "--max-blocked-time", "500ms")
+    waiting.join()
+    assert ran.exit_code == 0, ran.log
+    assert "two" in database.tables()
+
+
+def _truncate_once_there_is(database: Database, table: str) -> None:
+    deadline = time.monotonic() + 20
+    with database.connect() as connection:
+        while time.monotonic() < deadline:
+            busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND pid <> pg_backend_pid()"
+            [(count,)] = connection.execute(busy).fetchall()
+            if count:
+                connection.execute(f"TRUNCATE {table}".encode())
+                return
+            time.sleep(0.05)
+
+
+def test_a_smoke_test_that_somebody_cancels_is_no_answer(two: CommandLine, database: Database) -> None:
+    tests = smoke(two, "SELECT pg_sleep(20) IS NOT NULL;")
+    cancelling = threading.Thread(target=lambda: _cancel_once_it_sleeps(database))
+    cancelling.start()
+    ran = two(*tests, "--on-smoke-failure", "rollback")
+    cancelling.join()
+    assert ran.exit_code == 6, ran.log
+    assert "somebody has cancelled smoke/a.sql" in ran.log
+    assert {"one", "two"} <= database.tables()
+    assert database.value("SELECT outcome FROM migration_runs") == "failed"
+
+
+def _cancel_once_it_sleeps(database: Database) -> None:
+    deadline = time.monotonic() + 20
+    with database.connect() as connection:
+        while time.monotonic() < deadline:
+            cancel = (
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)%' "
+                "AND state = 'active' AND pid <> pg_backend_pid()"
+            )
+            if connection.execute(cancel).fetchall():
+                return
+            time.sleep(0.05)
 
 
 # Release

@@ -91,3 +91,28 @@ def test_pending_files_are_none_of_its_business(applied: CommandLine) -> None:
 def test_a_database_without_a_ledger_has_nothing_to_compare(db_migrate: CommandLine) -> None:
     db_migrate.write(_01_users="CREATE TABLE users (id int);")
     assert db_migrate("verify").exit_code == 0
+
+
+def test_what_is_half_done_is_told(applied: CommandLine, database: Database) -> None:
+    applied.write(_03_out="-- migrate: no-transaction\nCREATE TABLE three (id int);\nSELECT 1/0;")
+    assert applied().exit_code == 1
+    ran = applied("verify")
+    assert ran.exit_code == 4
+    assert "migration 03 is failed in the ledger, outside of a transaction, with 1 statements done" in ran.log
+    database.query("UPDATE schema_migrations SET status = 'running' WHERE version = '03'")
+    assert applied("verify").exit_code == 4
+
+
+def test_what_was_rolled_back_is_not_half_done(applied: CommandLine) -> None:
+    applied.write(_03_wrong="CREATE TABLE three (id int); SELECT 1/0;")
+    assert applied().exit_code == 1
+    assert applied("verify").exit_code == 0
+
+
+def test_an_undoing_that_failed_is_told(db_migrate: CommandLine) -> None:
+    db_migrate.write(_01_one="CREATE TABLE one (id int);", _01_one__down="VACUUM; SELECT 1/0;")
+    (db_migrate.checkout / "smoke.sql").write_text("SELECT false;")
+    assert db_migrate("--smoke-tests", "*.sql", "--on-smoke-failure", "rollback").exit_code == 1
+    ran = db_migrate("verify")
+    assert ran.exit_code == 4
+    assert "migration 01 is completed in the ledger, and undoing it has failed" in ran.log

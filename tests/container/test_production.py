@@ -78,7 +78,7 @@ def test_a_tag_goes_through_every_stage_in_order(action: Action) -> None:
     backup = workspace / run.outputs["backup"]
     assert backup.read_bytes().startswith(b"PGDMP")
     assert backup.stat().st_uid == workspace.stat().st_uid
-    assert "How to undo" in run.summary or "Rollback" in run.summary
+    assert "### Rollback" in run.summary
 
 
 def test_a_second_tag_with_nothing_new_changes_nothing(action: Action) -> None:
@@ -87,6 +87,27 @@ def test_a_second_tag_with_nothing_new_changes_nothing(action: Action) -> None:
     run = action(push_tag("v1.2.4"), **QUICK)
     assert run.succeeded, run.log
     assert run.outputs["outcome"] == "up-to-date"
+    assert dump(action) == before
+
+
+def test_the_file_of_the_checkout_sets_values_and_locks_them(action: Action) -> None:
+    action.workspace.write(
+        "db-migrate.yml",
+        "lock-timeout: 3s\nenvironments:\n  production:\n    freeze-windows: closed daily 00:00-24:00 UTC\n"
+        "    locked: [freeze-windows, health]\n",
+    )
+    before = dump(action)
+    loosened = action(TAG, CONFIRMED, **QUICK, freeze_windows="daily 00:00-24:00 UTC", health="off")
+    assert loosened.exit_code == 2, loosened.log
+    [health, windows] = sorted(errors(loosened).split("\n"))
+    assert windows.startswith("freeze-windows: is locked here")
+    assert "health: is locked here" in health
+    [place] = {(each.file, each.line) for each in loosened.annotations if each.level == "error"}
+    assert place == ("db-migrate.yml", 5)
+    assert "freeze windows: " in errors(action(TAG, CONFIRMED, environment="production"))
+    shown = action(TAG, command="config", environment="production", database_url="")
+    assert shown.succeeded, shown.log
+    assert "environments.production, db-migrate.yml:4, locked" in shown.log
     assert dump(action) == before
 
 
@@ -132,10 +153,11 @@ def test_a_staging_workflow_that_was_given_productions_url_gets_nowhere(action: 
     assert "this database is production, and the run claims to be staging" in errors(run)
     assert "repair --set-environment staging" in run.log
     assert dump(action) == before
-    without_confirmation = action(push("main"), command="repair", set_environment="staging")
-    assert without_confirmation.exit_code == 3
-    assert dump(action) == before
-    assert action(push("main"), CONFIRMED, command="repair", set_environment="staging").succeeded
+    repair = {"command": "repair", "set_environment": "staging"}
+    for event, env in ((push("main"), CONFIRMED), (workflow_dispatch(), CONFIRMED), (workflow_dispatch(), {})):
+        assert action(event, env, **repair).exit_code == 3
+        assert dump(action) == before
+    assert action(workflow_dispatch(), **repair, confirmation="MIGRATE-PRODUCTION").succeeded
     assert action(push("main"), environment="staging").succeeded
     assert action.database.query("SELECT environment FROM migration_environment") == [["staging"]]
 

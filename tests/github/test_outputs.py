@@ -30,6 +30,9 @@ def test_tells_what_was_applied_and_what_is_left() -> None:
         "current-version": "01",
         "plan-digest": "",
         "plan": "",
+        "restore-point": "",
+        "backup": "",
+        "release-notes": "",
     }
 
 
