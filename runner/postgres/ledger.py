@@ -428,6 +428,8 @@ class Ledger:
             with reading(connection):
                 cursor = connection.execute(OTHERS, {"schema": self.schema})
             schemas = [schema for (schema,) in cursor.fetchall()]
+            if not schemas:
+                return []
             with reading(connection):
                 answers = [(schema, connection.execute(_formatted(ENVIRONMENT, schema))) for schema in schemas]
             return [(schema, row[0]) for schema, answer in answers for row in answer.fetchall()]
