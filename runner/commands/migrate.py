@@ -95,7 +95,7 @@ def migrate(run: Run) -> Outcome:
         _admit(run, worker, rows)
         plan = _plan(run, files, rows, worker)
         if not plan.pending:
-            return _nothing_to_do(run, plan, worker, tests, rows.last_outcome)
+            return _nothing_to_do(run, plan, worker, tests, rows)
         if config.dry_run and config.dry_run_mode is not DryRunMode.REHEARSE:
             _approve(run, worker, target, rows, tests, plan)
             dry_run(run, worker, None, target)
@@ -142,7 +142,7 @@ def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Ou
     again, rows, fresh = _plan_again(run, shown.files, worker, shown.target.ledger)
     if not fresh.pending:
         run.journal.plan, run.journal.migrations = fresh, ()
-        return _nothing_to_do(run, fresh, worker, shown.tests, rows.last_outcome)
+        return _nothing_to_do(run, fresh, worker, shown.tests, rows)
     if not fresh.same_as(shown.plan):
         raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
     done = _done(run, rows, worker)
@@ -422,13 +422,11 @@ def _show_plan(run: Run, migrations: Sequence[Migration]) -> None:
             console.say(f"  {'':<{width}}  outside of a transaction: {migration.why}", "yellow")
 
 
-def _nothing_to_do(
-    run: Run, plan: Plan, worker: Connection, tests: Sequence[SmokeTest], last_outcome: str | None
-) -> Outcome:
+def _nothing_to_do(run: Run, plan: Plan, worker: Connection, tests: Sequence[SmokeTest], rows: LedgerRows) -> Outcome:
     upto = f" up to {run.config.plan.version}" if run.config.plan.version else ""
     run.journal.skip("apply", f"nothing to do{upto}: the database is at {plan.current_version or 'the beginning'}")
-    if last_outcome not in {None, Outcome.APPLIED} and not plan.later and not run.config.dry_run:
-        ask_again(run, worker, tests, last_outcome or "")
+    if rows.last_outcome not in {None, Outcome.APPLIED} and not plan.later and not run.config.dry_run:
+        ask_again(run, worker, tests, rows)
     return Outcome.UP_TO_DATE
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from runner.commands.run import Run
 from runner.core.headline import counted
-from runner.core.model import OnSmokeFailure, SmokeResult, SmokeTest, StageState, Undoing
+from runner.core.model import LedgerRows, OnSmokeFailure, SmokeResult, SmokeTest, StageState, Undoing
 from runner.core.smoke import parse_smoke_test
 from runner.core.undoing import undoable
 from runner.core.validity import findings
@@ -70,23 +70,28 @@ def smoke_test(
     raise MigrationFailed(*failures, *stuck)
 
 
-def ask_again(run: Run, worker: Connection, tests: Sequence[SmokeTest], last_outcome: str) -> None:
-    """With nothing to apply, ask again what the last run, which ended otherwise than well, may have left wrong. Raises
-    MigrationFailed.
+def ask_again(run: Run, worker: Connection, tests: Sequence[SmokeTest], rows: LedgerRows) -> None:
+    """With nothing to apply, ask again what the last run, which ended otherwise than well, may have left wrong. An
+    invalid index is an error when that run had applied all it had: then it is what it failed for, or was not looked
+    for. Raises MigrationFailed.
     """
-    journal = run.journal
+    journal, last_outcome = run.journal, rows.last_outcome
+    all_applied = all(row.completed for row in rows.applied)
     with journal.stage("verify") as tell:
         found = findings(validity(worker), before=None, migrations=())
+        if not all_applied:
+            found = [replace(finding, level=Level.WARNING) for finding in found]
         wrong = [finding for finding in found if finding.level is Level.ERROR]
         journal.findings += [finding for finding in found if finding.level is not Level.ERROR]
         if wrong:
             raise MigrationFailed(*wrong)
-        tell(f"all that should be valid is; asked, as the last run ended as {last_outcome}")
+        why = f"asked, as the last run ended as {last_outcome}"
+        tell(f"{'see the warnings' if found else 'all that should be valid is'}; {why}")
     if run.config.smoke:
         with journal.stage("smoke tests") as tell:
             if failures := _failures(run, worker, tests):
                 raise MigrationFailed(*failures)
-            tell(f"{counted(len(tests), 'file')}, all true; asked, as the last run ended as {last_outcome}")
+            tell(f"{counted(len(tests), 'file')}, all true; {why}")
 
 
 def _failures(run: Run, connection: Connection, tests: Sequence[SmokeTest]) -> list[Finding]:

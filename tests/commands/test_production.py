@@ -312,6 +312,19 @@ def test_an_invalid_index_does_not_become_green_by_running_again(db_migrate: Com
     assert "index public.one_idx" in again.log
 
 
+def test_an_index_that_was_invalid_all_along_does_not_fail_a_run_behind_one_that_failed(
+    two: CommandLine, database: Database
+) -> None:
+    database.query("CREATE TABLE old (a int); CREATE INDEX old_idx ON old (a)")
+    database.query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'old_idx'::regclass")
+    two.write(_03_wrong="SELECT 1/0;")
+    assert two().exit_code == 1
+    (two.checkout / "migrations/03_wrong.sql").unlink()
+    ran = two()
+    assert ran.exit_code == 0, ran.log
+    assert "! index public.old_idx" in ran.log
+
+
 def test_an_index_that_the_run_mends_is_not_told_as_ill(db_migrate: CommandLine, database: Database) -> None:
     db_migrate.write(
         _01_one="CREATE TABLE one (id int); INSERT INTO one VALUES (1), (1);",
