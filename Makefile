@@ -31,7 +31,7 @@ lock: $(READY) ## write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) -o requirements-dev.lock
 
 pictures: demo ## docs/pictures, from a real run; needs Chromium
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1080,1800 \
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1080,1840 \
 		--screenshot=docs/pictures/summary.png build/demo/summary.html
 
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -29,7 +29,7 @@ def verify(run: Run) -> Outcome:
     with run.open_connection("verify") as connection:
         target, rows = _survey(run, connection)
         problems = []
-        with journal.stage("files and ledger") as tell:
+        with journal.stage("ledger") as tell:
             journal.plan = plan = compare(files, rows.applied, config.plan.version_order)
             changed = changed_versions(files, rows.applied)
             bodies = run.ledger.bodies(connection, changed) if changed else {}
