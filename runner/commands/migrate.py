@@ -3,22 +3,22 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
-from runner.commands.drift import drift, keep_schema, schema_before
+from runner.commands.approve import admit, approve, still_open
+from runner.commands.drift import keep_schema, schema_before
 from runner.commands.dry_run import dry_run
 from runner.commands.release import release
 from runner.commands.run import Run
-from runner.commands.safeguards import back_up, mark_restore_point, restorable
+from runner.commands.safeguards import back_up, mark_restore_point
 from runner.commands.smoke import ask_again, read_smoke_tests, smoke_test
-from runner.commands.stages import approved, linted, none_refused, parsed, passing, refused_for, state_of
+from runner.commands.stages import passing, refused_for
 from runner.core.headline import counted
 from runner.core.model import (
     DryRunMode,
     LedgerRows,
     LedgerState,
-    Migration,
     MigrationFile,
     Plan,
     SmokeTest,
@@ -27,7 +27,6 @@ from runner.core.model import (
     Verdict,
 )
 from runner.core.plan import changed_versions, compare, make_plan
-from runner.core.plan_document import plan_document
 from runner.core.restore_point import RestorePointFacts
 from runner.core.resume import resumption
 from runner.core.validity import Validity
@@ -36,32 +35,23 @@ from runner.errors import (
     Cancelled,
     DatabaseUnusable,
     Finding,
-    InputError,
     Level,
     MigrationFailed,
     Outcome,
     Refused,
     RunnerError,
 )
-from runner.gates.approved_plan import check_approved_plan
-from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
-from runner.gates.freeze import check_freeze
 from runner.gates.health import GATE as HEALTH
-from runner.gates.health import HealthMode, check_health, check_target, graded, health_findings, without_those_of
-from runner.gates.release import check_release
-from runner.gates.tag import TagPolicy, check_tag
+from runner.gates.health import check_target
 from runner.postgres.execute import apply, end_run
 from runner.postgres.execution import Execution
-from runner.postgres.health import health_facts
-from runner.postgres.identity import identity_of
 from runner.postgres.ledger import survey
 from runner.postgres.opening import opening
 from runner.postgres.orphans import end_dead_workers
 from runner.postgres.pooler import refuse_statement_pooling, refuse_transaction_pooling
 from runner.postgres.session import Connection, reading, settle, usable
 from runner.postgres.signals import deaf
-from runner.postgres.syntax import check_syntax
 from runner.postgres.validity import ask_validity, validity
 from runner.postgres.watch import Watch
 from runner.postgres.watcher import Mutex, release_mutex, take_mutex
@@ -92,16 +82,16 @@ def migrate(run: Run) -> Outcome:
         tests = read_smoke_tests(run)
         tell(f"{len(files)} in {config.migrations_path}")
     with _connected(run) as (worker, target, rows):
-        _admit(run, worker, rows)
+        admit(run, worker, rows)
         plan = _plan(run, files, rows, worker)
         if not plan.pending:
             return _nothing_to_do(run, plan, worker, tests, rows)
         if config.dry_run and config.dry_run_mode is not DryRunMode.REHEARSE:
-            _approve(run, worker, target, rows, tests, plan)
+            approve(run, worker, target, rows, tests, plan)
             dry_run(run, worker, None, target)
             return _only_tried(run)
         with opening(lambda: run.open_connection("watcher")) as watcher:  # while the files are read
-            facts = _approve(run, worker, target, rows, tests, plan)
+            facts = approve(run, worker, target, rows, tests, plan)
             _take_sessions(run, worker, target, watcher.result())
             dry_run(run, worker, watcher.result(), target)
             if config.dry_run:
@@ -112,24 +102,6 @@ def migrate(run: Run) -> Outcome:
                 return _under_mutex(run, shown, worker, mutex)
 
 
-def _admit(run: Run, worker: Connection, rows: LedgerRows) -> None:
-    """Is this the right database, and may what started the run migrate it?"""
-    config, context, journal = run.config, run.journal.context, run.journal
-    with journal.stage("environment") as tell:
-        elsewhere = [] if rows.environment else run.ledger.elsewhere(worker)
-        tell(passing(journal.judge(check_environment(config.environment, rows.environment, elsewhere))).reason)
-    policy = TagPolicy(
-        environment=config.environment,
-        event=context.event,
-        ref=context.ref,
-        dry_run=not config.executes,
-        allow_prerelease=config.allow_prerelease,
-        activity=context.activity,
-    )
-    with journal.stage("tag") as tell:
-        tell(passing(journal.judge(check_tag(policy))).reason)
-
-
 def _only_tried(run: Run) -> Outcome:
     run.journal.skip("apply", run.config.dry_run_reason or "this is a dry run")
     return Outcome.DRY_RUN
@@ -137,7 +109,7 @@ def _only_tried(run: Run) -> Outcome:
 
 def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Outcome:
     """Nobody else migrates now: is everything still as it was shown, then apply it."""
-    _still_open(run)
+    still_open(run)
     _end_dead_workers(run, worker)
     again, rows, fresh = _plan_again(run, shown.files, worker, shown.target.ledger)
     if not fresh.pending:
@@ -147,7 +119,7 @@ def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Ou
         raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
     done = _done(run, rows, worker)
     back_up(run, worker)
-    _still_open(run)
+    still_open(run)
     before, valid_before = schema_before(run, worker), validity(worker)
     mark_restore_point(run, worker, shown.restorable)
     with _watch(run, again, mutex) as watch:
@@ -171,12 +143,6 @@ def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Ou
     keep_schema(run, execution, before)
     release(run)
     return Outcome.APPLIED
-
-
-def _still_open(run: Run) -> None:
-    """Time goes by with trying, waiting and dumping. Raises Refused behind the end of a freeze window."""
-    if not (verdict := check_freeze(run.config.freeze, run.now())).passed:
-        passing(run.journal.judge(verdict))
 
 
 def _execution(
@@ -237,86 +203,6 @@ def _connected(run: Run) -> Iterator[tuple[Connection, Target, LedgerRows]]:
             tell(f"{target.server}, database {target.database}, role {target.role}")
         worker.add_notice_handler(lambda notice: run.console.detail(f"{notice.severity}: {notice.message_primary}"))
         yield worker, target, rows
-
-
-def _approve(
-    run: Run, worker: Connection, target: Target, rows: LedgerRows, tests: Sequence[SmokeTest], plan: Plan
-) -> RestorePointFacts | None:
-    """Everything that may keep the plan from being tried. The gates that refuse are told together. Returns what is
-    known of restore points.
-    """
-    journal, config = run.journal, run.config
-    if not config.dry_run:
-        _ask_for_confirmation(run)
-    if config.executes:
-        _ask_for_the_time(run)
-    facts = restorable(run, worker)
-    _look_after_health(run, worker, target, rows, plan)
-    journal.migrations = migrations = _parsed(run, plan, worker)
-    if config.release:
-        journal.judge(check_release(migrations))
-    lint = linted(config, journal, run.console, run.checkout, migrations, pg_version=_pg_version(target))
-    _ask_for_approval(run, worker, target, plan, lint, tests)
-    _show_plan(run, migrations)
-    none_refused(journal)
-    _warn_of_drift(run, worker, target)
-    return facts
-
-
-def _look_after_health(run: Run, worker: Connection, target: Target, rows: LedgerRows, plan: Plan) -> None:
-    """Is the server in a state in which a migration does no harm?"""
-    config, journal = run.config, run.journal
-    with journal.stage("health") as tell:
-        # What a dry run finds may be over when the real one comes.
-        mode = HealthMode.WARN if config.dry_run and config.health is HealthMode.ERROR else config.health
-        begun = {row.version for row in rows.applied if row.transactional is False and not row.completed}
-        resumed = [file.up.text for file in plan.pending if file.version in begun]
-        facts = without_those_of(resumed, health_facts(worker)) if mode is not HealthMode.OFF else None
-        found = health_findings(facts, target) if facts else []
-        verdict = journal.judge(check_health(mode, found))
-        journal.findings += graded(mode, found)
-        tell(verdict.reason, state_of(verdict))
-
-
-def _ask_for_the_time(run: Run) -> None:
-    """Is this a moment at which the environment may be migrated?"""
-    journal, windows = run.journal, run.config.freeze
-    verdict = journal.judge(check_freeze(windows, run.now()))
-    if not windows:
-        return
-    with journal.stage("freeze windows") as tell:
-        tell(verdict.reason, state_of(verdict))
-
-
-def _warn_of_drift(run: Run, worker: Connection, target: Target) -> None:
-    try:
-        changed = drift(run, worker, target)
-    except DatabaseUnusable as error:  # as while somebody holds a view locked: no reason to stop the run
-        if worker.closed:
-            raise
-        changed = Finding(f"whether others have changed the schema could not be read: {error}")
-    if changed:
-        run.journal.findings.append(replace(changed, level=Level.WARNING))
-
-
-def _ask_for_approval(
-    run: Run, worker: Connection, target: Target, plan: Plan, lint: Verdict, tests: Sequence[SmokeTest]
-) -> None:
-    config, journal = run.config, run.journal
-    approval = approved(config.approved, run.checkout)
-    with journal.stage("approved plan") as tell:
-        journal.plan_document = plan_document(
-            plan,
-            journal.migrations,
-            target=target,
-            identity=identity_of(worker),
-            environment=config.environment,
-            settings=config.settings,
-            lint=lint,
-            smoke_tests=tests,
-        )
-        verdict = journal.judge(check_approved_plan(approval, journal.plan_document))
-        tell(verdict.reason, state_of(verdict))
 
 
 def _take_sessions(run: Run, worker: Connection, target: Target, watcher: Connection) -> None:
@@ -395,45 +281,12 @@ def _done(run: Run, rows: LedgerRows, worker: Connection) -> Mapping[str, int]:
     return {version: answer for version, answer in done.items() if isinstance(answer, int)}
 
 
-def _parsed(run: Run, plan: Plan, worker: Connection) -> list[Migration]:
-    """The pending files, parsed; all that is wrong with them in one error."""
-    with run.journal.stage("parse") as tell:
-        migrations, problems = parsed(run.config, run.journal, plan.pending)
-        problems += check_syntax(worker, migrations)
-        if problems:
-            raise InputError(*problems)
-        tell(counted(sum(migration.statement_count for migration in migrations), "statement"))
-    return migrations
-
-
-def _pg_version(target: Target) -> str:
-    """As squawk takes it: "17.0"."""
-    return f"{target.server_version // 10000}.0"
-
-
-def _show_plan(run: Run, migrations: Sequence[Migration]) -> None:
-    console = run.console
-    width = max(len(str(migration.file.path)) for migration in migrations)
-    for migration in migrations:
-        console.say(f"  {migration.file.path!s:<{width}}  {migration.headers.purpose}".rstrip())
-        if migration.headers.breaking:
-            console.say(f"  {'':<{width}}  breaking: {migration.headers.breaking}", "yellow")
-        if migration.why:
-            console.say(f"  {'':<{width}}  outside of a transaction: {migration.why}", "yellow")
-
-
 def _nothing_to_do(run: Run, plan: Plan, worker: Connection, tests: Sequence[SmokeTest], rows: LedgerRows) -> Outcome:
     upto = f" up to {run.config.plan.version}" if run.config.plan.version else ""
     run.journal.skip("apply", f"nothing to do{upto}: the database is at {plan.current_version or 'the beginning'}")
     if rows.last_outcome not in {None, Outcome.APPLIED} and not plan.later and not run.config.dry_run:
         ask_again(run, worker, tests, rows)
     return Outcome.UP_TO_DATE
-
-
-def _ask_for_confirmation(run: Run) -> None:
-    with run.journal.stage("confirmation") as tell:
-        verdict = run.journal.judge(check_confirmation(run.config.confirmation))
-        tell(verdict.reason, state_of(verdict))
 
 
 def _review(run: Run) -> None:

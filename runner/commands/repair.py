@@ -3,13 +3,14 @@
 from contextlib import closing
 from dataclasses import replace
 
+from runner.commands.approve import tag_policy
 from runner.commands.run import Run
 from runner.commands.stages import passing
 from runner.core.model import LedgerRows, LedgerState, Target
 from runner.errors import Finding, InputError, Outcome, Refused
 from runner.gates.confirmation import PRODUCTION, check_confirmation
 from runner.gates.health import check_target
-from runner.gates.tag import TagPolicy, check_tag
+from runner.gates.tag import check_tag
 from runner.postgres.ledger import survey
 from runner.postgres.session import Connection
 from runner.postgres.watcher import release_mutex, take_mutex
@@ -46,16 +47,9 @@ def repair(run: Run) -> Outcome:
 
 def _guard_production(run: Run) -> None:
     """What takes production off a database, or makes one production's, passes the gates of a run that writes there."""
-    config, context, journal = run.config, run.journal.context, run.journal
+    config, journal = run.config, run.journal
     with journal.stage("tag") as tell:
-        tag = TagPolicy(
-            environment=PRODUCTION,
-            event=context.event,
-            ref=context.ref,
-            dry_run=False,
-            allow_prerelease=config.allow_prerelease,
-            activity=context.activity,
-        )
+        tag = replace(tag_policy(run), environment=PRODUCTION, dry_run=False)
         tell(passing(journal.judge(check_tag(tag))).reason)
     with journal.stage("confirmation") as tell:
         policy = replace(config.confirmation, environment=PRODUCTION)

@@ -1,0 +1,167 @@
+"""What may keep a plan from running: the gates, asked in their order. Those that refuse are told together."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from runner.commands.drift import drift
+from runner.commands.run import Run
+from runner.commands.safeguards import restorable
+from runner.commands.stages import approved, linted, none_refused, parsed, passing, state_of
+from runner.core.headline import counted
+from runner.core.model import LedgerRows, Migration, Plan, SmokeTest, Target, Verdict
+from runner.core.plan_document import plan_document
+from runner.core.restore_point import RestorePointFacts
+from runner.errors import DatabaseUnusable, Finding, InputError, Level
+from runner.gates.approved_plan import check_approved_plan
+from runner.gates.confirmation import check_confirmation
+from runner.gates.environment import check_environment
+from runner.gates.freeze import check_freeze
+from runner.gates.health import HealthMode, check_health, graded, health_findings, without_those_of
+from runner.gates.release import check_release
+from runner.gates.tag import TagPolicy, check_tag
+from runner.postgres.health import health_facts
+from runner.postgres.identity import identity_of
+from runner.postgres.session import Connection
+from runner.postgres.syntax import check_syntax
+
+
+def admit(run: Run, worker: Connection, rows: LedgerRows) -> None:
+    """Is this the right database, and may what started the run migrate it?"""
+    config, journal = run.config, run.journal
+    with journal.stage("environment") as tell:
+        elsewhere = [] if rows.environment else run.ledger.elsewhere(worker)
+        tell(passing(journal.judge(check_environment(config.environment, rows.environment, elsewhere))).reason)
+    with journal.stage("tag") as tell:
+        tell(passing(journal.judge(check_tag(tag_policy(run)))).reason)
+
+
+def approve(
+    run: Run, worker: Connection, target: Target, rows: LedgerRows, tests: Sequence[SmokeTest], plan: Plan
+) -> RestorePointFacts | None:
+    """Everything that may keep the plan from being tried. The gates that refuse are told together. Returns what is
+    known of restore points.
+    """
+    journal, config = run.journal, run.config
+    if not config.dry_run:
+        _ask_for_confirmation(run)
+    if config.executes:
+        _ask_for_the_time(run)
+    facts = restorable(run, worker)
+    _look_after_health(run, worker, target, rows, plan)
+    journal.migrations = migrations = _parsed(run, plan, worker)
+    if config.release:
+        journal.judge(check_release(migrations))
+    lint = linted(config, journal, run.console, run.checkout, migrations, pg_version=_pg_version(target))
+    _ask_for_approval(run, worker, target, plan, lint, tests)
+    _show_plan(run, migrations)
+    none_refused(journal)
+    _warn_of_drift(run, worker, target)
+    return facts
+
+
+def still_open(run: Run) -> None:
+    """Time goes by with trying, waiting and dumping. Raises Refused behind the end of a freeze window."""
+    if not (verdict := check_freeze(run.config.freeze, run.now())).passed:
+        passing(run.journal.judge(verdict))
+
+
+def _ask_for_confirmation(run: Run) -> None:
+    with run.journal.stage("confirmation") as tell:
+        verdict = run.journal.judge(check_confirmation(run.config.confirmation))
+        tell(verdict.reason, state_of(verdict))
+
+
+def _ask_for_the_time(run: Run) -> None:
+    """Is this a moment at which the environment may be migrated?"""
+    journal, windows = run.journal, run.config.freeze
+    verdict = journal.judge(check_freeze(windows, run.now()))
+    if not windows:
+        return
+    with journal.stage("freeze windows") as tell:
+        tell(verdict.reason, state_of(verdict))
+
+
+def _look_after_health(run: Run, worker: Connection, target: Target, rows: LedgerRows, plan: Plan) -> None:
+    """Is the server in a state in which a migration does no harm?"""
+    config, journal = run.config, run.journal
+    with journal.stage("health") as tell:
+        # What a dry run finds may be over when the real one comes.
+        mode = HealthMode.WARN if config.dry_run and config.health is HealthMode.ERROR else config.health
+        begun = {row.version for row in rows.applied if row.transactional is False and not row.completed}
+        resumed = [file.up.text for file in plan.pending if file.version in begun]
+        facts = without_those_of(resumed, health_facts(worker)) if mode is not HealthMode.OFF else None
+        found = health_findings(facts, target) if facts else []
+        verdict = journal.judge(check_health(mode, found))
+        journal.findings += graded(mode, found)
+        tell(verdict.reason, state_of(verdict))
+
+
+def _parsed(run: Run, plan: Plan, worker: Connection) -> list[Migration]:
+    """The pending files, parsed; all that is wrong with them in one error."""
+    with run.journal.stage("parse") as tell:
+        migrations, problems = parsed(run.config, run.journal, plan.pending)
+        problems += check_syntax(worker, migrations)
+        if problems:
+            raise InputError(*problems)
+        tell(counted(sum(migration.statement_count for migration in migrations), "statement"))
+    return migrations
+
+
+def _pg_version(target: Target) -> str:
+    """As squawk takes it: "17.0"."""
+    return f"{target.server_version // 10000}.0"
+
+
+def _ask_for_approval(
+    run: Run, worker: Connection, target: Target, plan: Plan, lint: Verdict, tests: Sequence[SmokeTest]
+) -> None:
+    config, journal = run.config, run.journal
+    approval = approved(config.approved, run.checkout)
+    with journal.stage("approved plan") as tell:
+        journal.plan_document = plan_document(
+            plan,
+            journal.migrations,
+            target=target,
+            identity=identity_of(worker),
+            environment=config.environment,
+            settings=config.settings,
+            lint=lint,
+            smoke_tests=tests,
+        )
+        verdict = journal.judge(check_approved_plan(approval, journal.plan_document))
+        tell(verdict.reason, state_of(verdict))
+
+
+def _show_plan(run: Run, migrations: Sequence[Migration]) -> None:
+    console = run.console
+    width = max(len(str(migration.file.path)) for migration in migrations)
+    for migration in migrations:
+        console.say(f"  {migration.file.path!s:<{width}}  {migration.headers.purpose}".rstrip())
+        if migration.headers.breaking:
+            console.say(f"  {'':<{width}}  breaking: {migration.headers.breaking}", "yellow")
+        if migration.why:
+            console.say(f"  {'':<{width}}  outside of a transaction: {migration.why}", "yellow")
+
+
+def _warn_of_drift(run: Run, worker: Connection, target: Target) -> None:
+    try:
+        changed = drift(run, worker, target)
+    except DatabaseUnusable as error:  # as while somebody holds a view locked: no reason to stop the run
+        if worker.closed:
+            raise
+        changed = Finding(f"whether others have changed the schema could not be read: {error}")
+    if changed:
+        run.journal.findings.append(replace(changed, level=Level.WARNING))
+
+
+def tag_policy(run: Run) -> TagPolicy:
+    """What the tag gate judges of this run."""
+    config, context = run.config, run.journal.context
+    return TagPolicy(
+        environment=config.environment,
+        event=context.event,
+        ref=context.ref,
+        dry_run=not config.executes,
+        allow_prerelease=config.allow_prerelease,
+        activity=context.activity,
+    )
