@@ -93,7 +93,9 @@ def servers() -> Iterator[Callable[[int], EmbeddedServer]]:
 def _prepare(server: EmbeddedServer) -> None:
     """One role that has to give a password."""
     access = server.folder / "pg_hba.conf"
-    access.write_text(f"local all {SCRAM_ROLE} scram-sha-256\n" + access.read_text())
+    whole = access.with_suffix(".new")  # the server may just be reading: it must never find half of it
+    whole.write_text(f"local all {SCRAM_ROLE} scram-sha-256\n" + access.read_text())
+    whole.replace(access)
     with connect(server.url(), application_name="a test") as connection:
         connection.execute("ALTER SYSTEM SET password_encryption = 'scram-sha-256'")
         connection.execute("SELECT pg_reload_conf()")
