@@ -321,8 +321,8 @@ def test_the_log_has_the_state_the_first_command_and_the_target() -> None:
         ),
         "  … and 2 more like it, the last migration first: see the job summary, or its down files",
         (
-            "Undoing drops what was written since into the tables and columns that these migrations made. `verify` then "
-            "tells of a changed schema, until the next run has applied something."
+            "Undoing drops what was written since into the tables and columns that these migrations made. `verify` "
+            "then tells of a changed schema, until the next run has applied something."
         ),
         (
             "Restore target: `db_migrate_7f3c2c1e`, WAL position 0/16B3748, 2026-11-22 12:00:00 UTC; a restore loses "
