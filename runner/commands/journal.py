@@ -27,7 +27,7 @@ from runner.core.model import (
     Watched,
 )
 from runner.core.schema_diff import SchemaDifference
-from runner.errors import Cancelled, Finding, Outcome, RunnerError
+from runner.errors import Cancelled, Finding, Level, Outcome, RunnerError
 
 
 class Tell(Protocol):
@@ -92,6 +92,11 @@ class Journal:
         """Keep a gate's verdict."""
         self.verdicts.append(verdict)
         return verdict
+
+    def errors_of(self, found: Sequence[Finding]) -> list[Finding]:
+        """The errors among findings, for the caller to raise; the others are kept."""
+        self.findings += [finding for finding in found if finding.level is not Level.ERROR]
+        return [finding for finding in found if finding.level is Level.ERROR]
 
     def record(self, step: StepResult) -> None:
         """Keep what happened to a migration."""

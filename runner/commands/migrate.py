@@ -35,7 +35,6 @@ from runner.errors import (
     Cancelled,
     DatabaseUnusable,
     Finding,
-    Level,
     MigrationFailed,
     Outcome,
     Refused,
@@ -122,23 +121,22 @@ def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Ou
     still_open(run)
     before, valid_before = schema_before(run, worker), validity(worker)
     mark_restore_point(run, worker, shown.restorable)
-    with _watch(run, again, mutex) as watch:
-        execution = _execution(run, worker, again, mutex, watch, rows, done)
-        try:
-            _apply(execution, run, again)
-        except MigrationFailed:
-            keep_schema(run, execution, before)
-            raise
+    watch = _watch(run, again, mutex)
+    execution = _execution(run, worker, again, mutex, watch, rows, done)
     try:
+        with watch:
+            _apply(execution, run, again)
         _verify(run, execution, valid_before)
         smoke_test(run, execution, shown.tests, lambda: _watch(run, again, mutex))
         with deaf():
             end_run(execution, Outcome.APPLIED)
     except (RunnerError, Cancelled) as error:
-        with deaf():
-            end_run(execution, error.outcome)
-        if not isinstance(error, Cancelled):  # which leaves no time for it
-            keep_schema(run, execution, before)
+        all_applied = [step.migration for step in run.journal.steps if step.completed] == list(run.journal.migrations)
+        if all_applied:  # else applying has told the ledger itself
+            with deaf():
+                end_run(execution, error.outcome)
+        if isinstance(error, MigrationFailed) or (all_applied and not isinstance(error, Cancelled)):
+            keep_schema(run, execution, before)  # a cancel leaves no time for it
         raise
     keep_schema(run, execution, before)
     release(run)
@@ -360,9 +358,7 @@ def _verify(run: Run, execution: Execution, before: Validity) -> None:
             or not row.completed
             or (row.checksum, row.sql_digest) != (migration.file.checksum, migration.sql_digest)
         ]
-        found = validity_findings(after, before=before, migrations=journal.migrations)
-        journal.findings += [finding for finding in found if finding.level is not Level.ERROR]
-        wrong += [finding for finding in found if finding.level is Level.ERROR]
+        wrong += journal.errors_of(validity_findings(after, before=before, migrations=journal.migrations))
         if wrong:
             raise MigrationFailed(*wrong)
         tell("every migration is completed in the ledger, with its digest; what was built is valid")

@@ -50,14 +50,11 @@ def smoke_test(
     if policy is None:
         journal.skip("smoke tests", "none: `smoke-tests` is not given")
         return
-    with journal.stage("smoke tests") as tell:
-        failures = _failures(run, execution.worker, tests)
-        if not failures:
-            tell(f"{counted(len(tests), 'file')}, all true")
-            return
-        tell(f"{len(failures)} of {counted(len(tests), 'file')} failed", StageState.FAILED)
-        if policy.on_failure is OnSmokeFailure.FAIL:
-            raise MigrationFailed(*failures)
+    failures = _ask(run, execution.worker, tests)
+    if not failures:
+        return
+    if policy.on_failure is OnSmokeFailure.FAIL:
+        raise MigrationFailed(*failures)
     with watching() as watch:
         try:
             undoing = _undo(run, replace(execution, watch=watch))
@@ -77,21 +74,28 @@ def ask_again(run: Run, worker: Connection, tests: Sequence[SmokeTest], rows: Le
     """
     journal, last_outcome = run.journal, rows.last_outcome
     all_applied = all(row.completed for row in rows.applied)
+    why = f"; asked, as the last run ended as {last_outcome}"
     with journal.stage("verify") as tell:
         found = findings(validity(worker), before=None, migrations=())
         if not all_applied:
             found = [replace(finding, level=Level.WARNING) for finding in found]
-        wrong = [finding for finding in found if finding.level is Level.ERROR]
-        journal.findings += [finding for finding in found if finding.level is not Level.ERROR]
-        if wrong:
+        if wrong := journal.errors_of(found):
             raise MigrationFailed(*wrong)
-        why = f"asked, as the last run ended as {last_outcome}"
-        tell(f"{'see the warnings' if found else 'all that should be valid is'}; {why}")
-    if run.config.smoke:
-        with journal.stage("smoke tests") as tell:
-            if failures := _failures(run, worker, tests):
-                raise MigrationFailed(*failures)
-            tell(f"{counted(len(tests), 'file')}, all true; {why}")
+        tell(("see the warnings" if found else "all that should be valid is") + why)
+    if run.config.smoke and (failures := _ask(run, worker, tests, why)):
+        raise MigrationFailed(*failures)
+
+
+def _ask(run: Run, connection: Connection, tests: Sequence[SmokeTest], why: str = "") -> list[Finding]:
+    """The stage of the smoke tests: what each that failed found. `why` they are asked, when nothing was applied."""
+    with run.journal.stage("smoke tests") as tell:
+        failures = _failures(run, connection, tests)
+        files = counted(len(tests), "file")
+        if failures:
+            tell(f"{len(failures)} of {files} failed{why}", StageState.FAILED)
+        else:
+            tell(f"{files}, all true{why}")
+    return failures
 
 
 def _failures(run: Run, connection: Connection, tests: Sequence[SmokeTest]) -> list[Finding]:

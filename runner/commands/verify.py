@@ -12,7 +12,7 @@ from runner.core.parse import parse
 from runner.core.plan import changed_versions, compare, judged_changes
 from runner.core.status import half_done
 from runner.core.validity import findings as validity_findings
-from runner.errors import Drift, Finding, InputError, Level, Outcome
+from runner.errors import Drift, Finding, InputError, Outcome
 from runner.gates.environment import check_environment
 from runner.gates.health import check_ledger
 from runner.postgres.ledger import survey
@@ -34,8 +34,7 @@ def verify(run: Run) -> Outcome:
             changed = changed_versions(files, rows.applied)
             bodies = run.ledger.bodies(connection, changed) if changed else {}
             changes = judged_changes(files, rows.applied, bodies)
-            journal.findings += [*plan.findings, *(change for change in changes if change.level is not Level.ERROR)]
-            problems += [change for change in changes if change.level is Level.ERROR]
+            problems += journal.errors_of([*plan.findings, *changes])
             tell(f"{counted(len(plan.applied))} applied, {len(problems)} changed since, {len(plan.pending)} pending")
         with journal.stage("half done") as tell:
             half = [*half_done(rows.applied), *_half_undone(run, connection, target)]
@@ -43,8 +42,7 @@ def verify(run: Run) -> Outcome:
             tell(f"{counted(len(half))}" if half else "no migration is")
         with journal.stage("validity") as tell:
             found = validity_findings(validity(connection), before=None, migrations=_applied(run, plan, files))
-            wrong = [finding for finding in found if finding.level is Level.ERROR]
-            journal.findings += [finding for finding in found if finding.level is not Level.ERROR]
+            wrong = journal.errors_of(found)
             problems += wrong
             tell(f"{len(wrong)} not valid" if wrong else "all that should be valid is")
         with journal.stage("schema") as tell:

@@ -1,6 +1,7 @@
 """What guards a run, and what follows it: gates that refuse together, restore point, backup, smoke tests, release."""
 
 import json
+import signal
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.commands.conftest import CommandLine, Ran
+from tests.commands.processes import END_SLEEP, SLEEPING, running, wait_until
 from tests.conftest import Database
 
 ONE, TWO = "CREATE TABLE one (id int);", "CREATE TABLE two (id int);"
@@ -383,6 +385,37 @@ def _cancel_once_it_sleeps(database: Database) -> None:
             if connection.execute(cancel).fetchall():
                 return
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize("undoing", [False, True], ids=["smoke-test", "undo"])
+def test_a_run_that_is_cancelled_behind_its_migrations_ends_as_cancelled(
+    two: CommandLine, database: Database, undoing: bool
+) -> None:
+    tests = smoke(two, "SELECT false;" if undoing else "SELECT pg_sleep(30) IS NOT NULL;")
+    if undoing:
+        two.write(_01_one__down="SELECT pg_sleep(30); DROP TABLE one;")
+    with running(two, *tests, "--on-smoke-failure", "rollback") as process:
+        wait_until(database, SLEEPING)
+        process.send_signal(signal.SIGTERM)
+        log, _ = process.communicate(timeout=10)
+    assert process.returncode == 143, log
+    assert database.value("SELECT outcome FROM migration_runs") == "cancelled"
+    assert "one" in database.tables()
+    assert ("two" in database.tables()) is not undoing
+    assert not undoing or "the smoke test failed" in log  # why it was undone
+
+
+def test_a_run_that_is_killed_in_its_smoke_tests_is_asked_again(two: CommandLine, database: Database) -> None:
+    tests = smoke(two, "SELECT pg_sleep(30) IS NOT NULL;")
+    with running(two, *tests) as process:
+        wait_until(database, SLEEPING)
+        process.kill()
+        process.wait()
+    database.query(END_SLEEP)
+    smoke(two, "SELECT false;")
+    ran = two(*tests)
+    assert ran.exit_code == 1, ran.log
+    assert "asked, as the last run ended as interrupted" in ran.log
 
 
 # Release
