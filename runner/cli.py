@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runner.commands.journal import Journal
 from runner.config import Config, load, load_folder
@@ -28,6 +28,9 @@ from runner.github.workflow_commands import add_mask, annotations
 from runner.inputs import BY_NAME, FileValues, Given, gather, layered, unknown
 from runner.postgres.signals import hear
 from runner.secrets import Scrubber
+
+if TYPE_CHECKING:
+    from runner.commands.run import Run
 
 PATIENCE = 3  # seconds that the server gets to roll back after a signal
 LAST_WORD = 2  # seconds after that to remove what was started, and to tell what is known; GitHub kills after 10
@@ -126,7 +129,7 @@ def _defect(error: Exception) -> Finding:
 def _perform(
     config: Config, journal: Journal, console: Console, scrub: Callable[[str], str], environ: Mapping[str, str]
 ) -> Outcome:
-    """Open the edges and hand them to the command."""
+    """Hand the edges to the command."""
     checkout = _checkout(environ)
     if config.command == "config":
         from runner.commands.config import show_config
@@ -147,6 +150,35 @@ def _perform(
             scrub=scrub,
             now=datetime.now(UTC),
         )
+    with _opened(config, journal, console, scrub, checkout) as run:
+        match config.command:
+            case "status":
+                from runner.commands.status import status
+
+                return status(config, journal, console, checkout=checkout, open_connection=run.open_connection)
+            case "history":
+                from runner.commands.status import history
+
+                return history(config, journal, console, open_connection=run.open_connection)
+            case "verify":
+                from runner.commands.verify import verify
+
+                return verify(run)
+            case "repair":
+                from runner.commands.repair import repair
+
+                return repair(run)
+            case _:
+                from runner.commands.migrate import migrate
+
+                return migrate(run)
+
+
+@contextmanager
+def _opened(
+    config: Config, journal: Journal, console: Console, scrub: Callable[[str], str], checkout: Path
+) -> "Iterator[Run]":
+    """The edges of a command that needs the database: how it is reached, the clock, the files that it writes."""
     from runner.commands.run import Run
     from runner.github.outputs import write_file
     from runner.postgres.session import Connection, connect
@@ -162,7 +194,7 @@ def _perform(
             name = f"db-migrate {part} {journal.context.run_id[:8]}"
             return connect(url, application_name=name, settled=False)
 
-        run = Run(
+        yield Run(
             config=config,
             journal=journal,
             console=console,
@@ -173,27 +205,6 @@ def _perform(
             now=lambda: datetime.now(UTC),
             write_file=lambda name, text: write_file(checkout, name, text),
         )
-        match config.command:
-            case "status":
-                from runner.commands.status import status
-
-                return status(config, journal, console, checkout=checkout, open_connection=open_connection)
-            case "history":
-                from runner.commands.status import history
-
-                return history(config, journal, console, open_connection=open_connection)
-            case "verify":
-                from runner.commands.verify import verify
-
-                return verify(run)
-            case "repair":
-                from runner.commands.repair import repair
-
-                return repair(run)
-            case _:
-                from runner.commands.migrate import migrate
-
-                return migrate(run)
 
 
 def _trees(config: Config, pull: PullRequest, checkout: Path, environ: Mapping[str, str]) -> Compared:
