@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from runner.core.database_url import EMBEDDED, DatabaseUrl, MalformedUrl, parse_database_url, shown
 from runner.core.durations import DURATION_HINT, parse_duration
-from runner.core.model import BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
+from runner.core.model import PRODUCTION, BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
 from runner.core.naming import VersionOrder
 from runner.core.parse import ParsePolicy
 from runner.core.plan import PlanPolicy
@@ -19,7 +19,7 @@ from runner.core.retry import RetryPolicy
 from runner.core.shadow_choice import NoImage, Provider, ShadowChoice, parse_shadow_choice
 from runner.errors import Finding, InputError
 from runner.gates.approved_plan import DIGEST, NONE
-from runner.gates.confirmation import PRODUCTION, VARIABLE, ConfirmationPolicy
+from runner.gates.confirmation import VARIABLE, ConfirmationPolicy
 from runner.gates.freeze import NotAWindow, Window, parse_windows
 from runner.gates.health import HealthMode
 from runner.gates.lint import LintMode, LintPolicy, unknown_rules

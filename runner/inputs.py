@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
-from runner.core.model import BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
+from runner.core.model import PRODUCTION, BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
 from runner.core.naming import VersionOrder
 from runner.core.retry import MOST_RETRIES
 from runner.errors import Finding
-from runner.gates.confirmation import PRODUCTION
 from runner.gates.health import HealthMode
 from runner.gates.lint import LintMode
 

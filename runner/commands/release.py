@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from runner.commands.run import Run
-from runner.core.model import StageState
+from runner.core.model import PRODUCTION, StageState
 from runner.errors import Finding, Level, Outcome
-from runner.gates.confirmation import PRODUCTION
 from runner.gates.tag import TAGS
 from runner.render import release_notes
 

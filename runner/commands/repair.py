@@ -6,9 +6,9 @@ from dataclasses import replace
 from runner.commands.approve import tag_policy
 from runner.commands.run import Run
 from runner.commands.stages import passing
-from runner.core.model import LedgerRows, LedgerState, Target
+from runner.core.model import PRODUCTION, LedgerRows, LedgerState, Target
 from runner.errors import Finding, InputError, Outcome, Refused
-from runner.gates.confirmation import PRODUCTION, check_confirmation
+from runner.gates.confirmation import check_confirmation
 from runner.gates.health import check_target
 from runner.gates.tag import check_tag
 from runner.postgres.ledger import survey

@@ -148,6 +148,7 @@ class Migration:
         return sum(1 for _ in takewhile(lambda step: step.traits.concurrent, self.steps))
 
 
+PRODUCTION = "production"  # the environment that the gates guard
 DOCS_URL = "https://github.com/org/db-migrate-action/blob/v1/docs"
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 
-from runner.core.model import BackupMode, Migration, MigrationFile, Report, StepResult
+from runner.core.model import PRODUCTION, BackupMode, Migration, MigrationFile, Report, StepResult
 from runner.core.naming import LEDGER_FILE
 from runner.core.parse import ParsePolicy, parse_down
 from runner.errors import InputError, Outcome
 
-PRODUCTION = "production"
 PSQL = 'psql -X -d "$DATABASE_URL"'
 NEXT_LINE = " \\\n  "
 MOST_LISTED = 8  # versions of a list that is written out

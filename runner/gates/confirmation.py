@@ -5,9 +5,8 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runner.core.model import Verdict
+from runner.core.model import PRODUCTION, Verdict
 
-PRODUCTION = "production"
 PHRASE = "MIGRATE-PRODUCTION"
 OF_A_ROLLBACK = "ROLLBACK-PRODUCTION"
 VARIABLE = "CONFIRM_PRODUCTION_MIGRATION"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from runner.core.model import Verdict
-from runner.gates.confirmation import PHRASE, PRODUCTION
+from runner.core.model import PRODUCTION, Verdict
+from runner.gates.confirmation import PHRASE
 
 
 def check_environment(claimed: str, recorded: str | None, elsewhere: Sequence[tuple[str, str]] = ()) -> Verdict:

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from runner.core.model import Verdict
+from runner.core.model import PRODUCTION, Verdict
 from runner.core.semver import parse_version
-from runner.gates.confirmation import PRODUCTION
 
 GATE = "tag"
 TAGS, BRANCHES = "refs/tags/", "refs/heads/"

@@ -172,21 +172,19 @@ def test_a_sick_server_refuses_where_health_is_to_be_an_error(action: Action) ->
     assert dump(action) == before
 
 
-def test_lint_refuses_where_it_is_to_be_an_error(action: Action) -> None:
-    action.workspace.write("migrations/08_drop.sql", "ALTER TABLE users DROP COLUMN email;\n")
+@pytest.mark.parametrize(
+    ("sql", "inputs", "gate"),
+    [
+        ("ALTER TABLE users DROP COLUMN email;\n", {"lint": "error"}, "lint: "),
+        ("CREATE INDEX CONCURRENTLY users_idx ON users (id);\n", {"transaction": "release"}, "transaction: "),
+    ],
+)
+def test_a_gate_refuses_what_a_file_says(action: Action, sql: str, inputs: dict[str, str], gate: str) -> None:
+    action.workspace.write("migrations/08_more.sql", sql)
     before = dump(action)
-    run = action(TAG, CONFIRMED, **QUICK, lint="error")
+    run = action(TAG, CONFIRMED, **QUICK, **inputs)
     assert run.exit_code == 3
-    assert "lint: " in errors(run)
-    assert dump(action) == before
-
-
-def test_a_release_in_one_transaction_refuses_what_cannot_be_in_one(action: Action) -> None:
-    action.workspace.write("migrations/08_index.sql", "CREATE INDEX CONCURRENTLY users_idx ON users (id);\n")
-    before = dump(action)
-    run = action(TAG, CONFIRMED, **QUICK, transaction="release")
-    assert run.exit_code == 3
-    assert "transaction: " in errors(run)
+    assert gate in errors(run)
     assert dump(action) == before
 
 
