@@ -1,6 +1,8 @@
 """Connections on real servers: what is sent, what is set, and how long one is tried again."""
 
+import errno
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -160,11 +162,19 @@ def restarting(request: pytest.FixtureRequest) -> Iterator[DurableServer]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, not even on all addresses."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        number: int = probe.getsockname()[1]
-    return number
+    """A port that nobody listens on, and that the kernel gives to nobody who asks for any: none of ip_local_port_range.
+
+    https://docs.kernel.org/networking/ip-sysctl.html
+    """
+    while True:
+        number = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", number))
+            except OSError as error:
+                assert error.errno == errno.EADDRINUSE, error
+            else:
+                return number
 
 
 PORT = free_port()
