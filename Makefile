@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := $(VENV)/ready-to-run
+NODE := tests/node/node_modules/ready
 
 .PHONY: demo test check format lock pictures clean
 
 demo: $(DEMO) ## the example through the whole flow, on a throw-away PostgreSQL
 	$(BIN)/python -m runner demo
 
-test: $(READY) ## all tests; some need a Docker engine, some PgBouncer
+test: $(READY) $(NODE) ## all tests; some need a Docker engine, some PgBouncer
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(READY) ## format, lint, types, action.yml
@@ -47,6 +48,10 @@ $(READY): requirements-dev.lock
 	$(MAKE_VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $(READY) $(DEMO)
+
+$(NODE): tests/node/package-lock.json $(READY) # GitHub's own parts, for tests
+	cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci
+	@touch $(NODE)
 
 $(DEMO): requirements.lock
 	$(MAKE_VENV)

@@ -100,6 +100,14 @@ class SmokePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Surfaces:
+    """What is shown on GitHub besides log, summary and outputs, and by which templates."""
+
+    templates: PurePosixPath | None = None  # folder of the checkout; None for ours
+    pr_comment: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """One input as it stands in this run, for people: without its secrets."""
 
@@ -134,6 +142,8 @@ class Config:
     restore_point: RestorePointMode
     backup: BackupPolicy | None
     smoke: SmokePolicy | None
+    create_release: bool  # on GitHub, with the notes of a tag that has migrated production
+    surfaces: Surfaces
     set_environment: str | None  # what `repair` makes of the database
     timing: Timing
     release: bool  # all pending migrations in one transaction
@@ -226,6 +236,8 @@ def _config(reader: "_Reader", environ: Mapping[str, str], *, manual: bool) -> C
         restore_point=RestorePointMode(reader.word("restore-point")),
         backup=reader.backup(),
         smoke=reader.smoke(),
+        create_release=reader.flag("create-release"),
+        surfaces=reader.surfaces(),
         set_environment=reader.set_environment(command),
         timing=Timing(
             review_delay=reader.duration("review-delay"),
@@ -249,6 +261,13 @@ def load_folder(given: Mapping[str, Given], file: FileValues = NO_FILE) -> tuple
     if reader.problems:
         raise InputError(*reader.problems)
     return folder, order
+
+
+def load_surfaces(given: Mapping[str, Given], file: FileValues = NO_FILE) -> Surfaces:
+    """What is shown on GitHub, also when other values are wrong: what is wrong is told there. Wrong ones of its own
+    are as if not given.
+    """
+    return _Reader(layered(given, file), []).surfaces()
 
 
 class _Reader:
@@ -369,6 +388,10 @@ class _Reader:
         pattern = self.optional("smoke-tests", _pattern)
         on_failure = OnSmokeFailure(self.word("on-smoke-failure"))
         return SmokePolicy(pattern=pattern, on_failure=on_failure) if pattern else None
+
+    def surfaces(self) -> Surfaces:
+        """What is shown on GitHub."""
+        return Surfaces(templates=self.optional("templates-path", _folder_inside), pr_comment=self.flag("pr-comment"))
 
     def set_environment(self, command: str) -> str | None:
         """What `repair` needs, and nobody else."""
@@ -492,6 +515,14 @@ def _path_inside(text: str) -> PurePosixPath:
     path = PurePosixPath(text)
     if not path.name or path.is_absolute() or ".." in path.parts:
         raise Wrong(f"`{text}` is not a path inside of the workspace", "such as db-migrate-report/backup.dump")
+    return path
+
+
+def _folder_inside(text: str) -> PurePosixPath:
+    """A folder that lies inside of the checkout."""
+    path = PurePosixPath(text)
+    if path.is_absolute() or ".." in path.parts:
+        raise Wrong(f"`{text}` is not a folder of the checkout", "such as .github/db-migrate")
     return path
 
 

@@ -110,6 +110,8 @@ INPUTS = (
           "after the migrations. They only read."),
     Input(name="on-smoke-failure", default="fail", choices=tuple(OnSmokeFailure), help="What follows when one is not: "
           "`fail`, or `rollback`, which undoes this run's migrations by their down files."),
+    Input(name="create-release", flag=True, default="false", help="`true` writes the notes of a tag that has migrated "
+          "production into its GitHub release, which is made when there is none; that needs `contents: write`."),
     Input(name="tracking-schema", default="public", help="Schema of the tables that record what was applied."),
     Input(name="transaction", default="migration", choices=("migration", "release"), help="What is one transaction: "
           "each `migration`, or the whole `release`, so that all pending migrations stay or none."),
@@ -141,8 +143,13 @@ INPUTS = (
           "checkout with values for these inputs, by environment."),
     Input(name="set-environment", not_in_file=OF_THE_RUN, help="For `repair`: the environment that the database is to "
           "belong to from now on."),
+    Input(name="pr-comment", flag=True, default="false", help="`true` keeps one comment on the pull request up to date "
+          "with what the run found; that needs `pull-requests: write`."),
+    Input(name="templates-path", help="Folder of the checkout with Jinja templates that take the place of ours: "
+          "`summary.md.j2`, `pr_comment.md.j2`, `release_notes.md.j2`, `rollback.md.j2`."),
     Input(name="github-token", variable="GITHUB_TOKEN", action_default="${{ github.token }}", not_in_file=SECRET,
-          help="Token for asking GitHub what a pull request changes; it needs `contents: read`."),
+          help="Token for GitHub's API: for asking what a pull request changes, which needs `contents: read`, for its "
+          "comment, and for releases."),
     Input(name="verbose", flag=True, default="false", help="`true` also shows what the server notes while it runs."),
 )  # fmt: skip
 BY_NAME: Mapping[str, Input] = {known.name: known for known in INPUTS}

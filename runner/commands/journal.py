@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -59,7 +60,7 @@ class Journal:
         self.backup: Backup | None = None
         self.smoke: Sequence[SmokeResult] = ()
         self.undoing: Undoing | None = None
-        self.release_notes = ""
+        self.release_notes = self.release_url = ""
         self.tracking_schema = "public"
         self._started_at, self._clock = datetime.now(UTC), time.monotonic()
 
@@ -82,11 +83,15 @@ class Journal:
             raise
         finally:
             duration = timedelta(seconds=time.monotonic() - started)
-            self._add(StageResult(name=name, state=state, note=note, duration=duration))
+            self._add(
+                StageResult(name=name, state=state, note=note, duration=duration, started=self._elapsed() - duration)
+            )
 
     def skip(self, name: str, reason: str) -> None:
         """A stage that this run does not need."""
-        self._add(StageResult(name=name, state=StageState.SKIPPED, note=reason, duration=timedelta()))
+        self._add(
+            StageResult(name=name, state=StageState.SKIPPED, note=reason, duration=timedelta(), started=self._elapsed())
+        )
 
     def judge(self, verdict: Verdict) -> Verdict:
         """Keep a gate's verdict."""
@@ -100,7 +105,7 @@ class Journal:
 
     def record(self, step: StepResult) -> None:
         """Keep what happened to a migration."""
-        self.steps.append(step)
+        self.steps.append(replace(step, started=max(self._elapsed() - step.duration, timedelta())))
 
     def report(self, outcome: Outcome, exit_code: int) -> Report:
         """The report of the run as it stands now."""
@@ -112,7 +117,7 @@ class Journal:
             context=self.context,
             runner_version=__version__,
             started_at=self._started_at,
-            duration=timedelta(seconds=time.monotonic() - self._clock),
+            duration=self._elapsed(),
             target=self.target,
             stages=tuple(self._stages),
             plan=self.plan,
@@ -129,10 +134,14 @@ class Journal:
             smoke=tuple(self.smoke),
             undoing=self.undoing,
             release_notes=self.release_notes,
+            release_url=self.release_url,
             tracking_schema=self.tracking_schema,
             findings=tuple(self.findings),
             table=self.table,
         )
+
+    def _elapsed(self) -> timedelta:
+        return timedelta(seconds=time.monotonic() - self._clock)
 
     def _add(self, result: StageResult) -> None:
         self._stages.append(result)

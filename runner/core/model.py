@@ -331,6 +331,7 @@ class StepResult:
     slowest: tuple[StatementTime, ...] = ()  # of its statements, the longest first
     retries: tuple[Retry, ...] = ()
     in_the_way: tuple[Session, ...] = ()  # of the attempt that failed for good
+    started: timedelta = timedelta()  # after the run's start
     xid: str = ""  # of its transaction, once the server has told it
 
     @property
@@ -577,6 +578,7 @@ class StageResult:
     state: StageState
     note: str
     duration: timedelta
+    started: timedelta = timedelta()  # after the run's start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -639,6 +641,7 @@ class Report:
     smoke: Sequence[SmokeResult] = ()
     undoing: Undoing | None = None  # when a smoke test failed and what was applied was to be undone
     release_notes: str = ""  # path of the file with them, relative to the workspace
+    release_url: str = ""  # of the GitHub release that has them
     findings: Sequence[Finding] = ()
     table: Table | None = None  # what `status` and `history` show
     next_steps: Sequence[str] = ()  # what to do now, one sentence each

@@ -172,7 +172,8 @@ def free_port() -> int:
             try:
                 probe.bind(("", number))
             except OSError as error:
-                assert error.errno == errno.EADDRINUSE, error
+                if error.errno != errno.EADDRINUSE:
+                    raise
             else:
                 return number
 
