@@ -19,7 +19,9 @@ check: $(READY) ## format, lint, types, action.yml
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows examples/knowledge-workspace/.github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows \
+		.github/workflows/*.yml examples/workflows/*.yml examples/knowledge-workspace/.github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --schemafile docs/db-migrate.schema.json examples/knowledge-workspace/db-migrate.yml
 	$(BIN)/python -m pytest tests/test_contract.py tests/test_rooms.py
 
@@ -31,9 +33,13 @@ lock: $(READY) ## write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml $(LOCK) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) -o requirements-dev.lock
 
-pictures: demo ## docs/pictures, from a real run; needs Chromium
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1080,1840 \
-		--screenshot=docs/pictures/summary.png build/demo/summary.html
+pictures: demo $(NODE) ## docs/pictures, from a real run; needs Chromium
+	cp tests/node/node_modules/mermaid/dist/mermaid.min.js build/demo
+	$(SNAPSHOT) --screenshot=docs/pictures/summary.png build/demo/summary.html
+	$(SNAPSHOT) --screenshot=docs/pictures/summary-dark.png --blink-settings=preferredColorScheme=0 build/demo/summary.html
+
+SNAPSHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1080,3100 \
+	--virtual-time-budget=60000
 
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links --quiet

@@ -3,16 +3,16 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from runner.commands.journal import Journal
-from runner.config import Config, load, load_folder
+from runner.config import Config, load, load_folder, load_surfaces
 from runner.config_file import read_config_file
 from runner.console import Console, open_console
 from runner.core.changes import Compared, PullRequest, Trees, first_known
@@ -22,20 +22,48 @@ from runner.core.model import Report
 from runner.core.next_steps import next_steps
 from runner.core.rollback import rollback_instructions
 from runner.core.shadow_choice import DOCKER_SCHEME, Provider
-from runner.errors import Cancelled, Finding, Level, Outcome, RunnerError
+from runner.errors import Cancelled, Finding, InputError, Level, Outcome, RunnerError
 from runner.github.event import run_context
 from runner.github.workflow_commands import add_mask, annotations
 from runner.inputs import BY_NAME, FileValues, Given, gather, layered, unknown
 from runner.postgres.signals import hear
 from runner.secrets import Scrubber
+from runner.surfaces import Surfaces
+from runner.templating.templates import Templates, open_templates
 
 if TYPE_CHECKING:
     from runner.commands.run import Run
+    from runner.github.publish import Comment, PublishRelease
 
 PATIENCE = 3  # seconds that the server gets to roll back after a signal
 LAST_WORD = 2  # seconds after that to remove what was started, and to tell what is known; GitHub kills after 10
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 STYLES = {Outcome.APPLIED: "bold green", Outcome.UP_TO_DATE: "bold green", Outcome.DRY_RUN: "bold cyan"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """What a command is given to reach the world by."""
+
+    given: Mapping[str, Given]
+    file: FileValues
+    environ: Mapping[str, str]
+    console: Console
+    scrub: Scrubber
+    templates: Templates
+
+    @property
+    def checkout(self) -> Path:
+        return _checkout(self.environ)
+
+    @property
+    def on_github(self) -> bool:
+        return self.environ.get("GITHUB_ACTIONS") == "true"
+
+    def said(self, name: str) -> str:
+        """An input as somebody wrote it, else its default; nobody has judged it yet."""
+        values = layered(self.given, self.file)
+        return values[name].text.strip() if name in values else BY_NAME[name].default
 
 
 def main() -> NoReturn:
@@ -67,40 +95,42 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if flags.get("command") == "new":
         return _new(flags, environ, open_console(scrub=str))
     given = gather(flags, environ)
-    file = read_config_file(_checkout(environ), given.get("config-file"))
+    checkout = _checkout(environ)
+    file = read_config_file(checkout, given.get("config-file"))
     scrub = Scrubber(_secrets(layered(given, file), environ))
-    console = open_console(scrub=scrub)
-    if _on_github(environ):
+    github = environ.get("GITHUB_ACTIONS") == "true"
+    console = open_console(scrub=scrub, github=github, debug=environ.get("RUNNER_DEBUG") == "1")
+    if github:
         for secret in scrub.secrets:
             console.command(add_mask(secret))
-    report = _run(given, file, environ, console, scrub)
+    templates, broken = _templates(checkout, load_surfaces(given, file).templates)
+    edges = Edges(given=given, file=file, environ=environ, console=console, scrub=scrub, templates=templates)
+    report = _run(edges, broken)
     with _undisturbed(report.exit_code):
-        _tell(report, console, scrub, environ)
+        _tell(report, edges)
     return report.exit_code
 
 
-def _run(
-    given: Mapping[str, Given],
-    file: FileValues,
-    environ: Mapping[str, str],
-    console: Console,
-    scrub: Callable[[str], str],
-) -> Report:
-    """Run the command, whatever happens, and account for it."""
+def _templates(checkout: Path, folder: PurePosixPath | None) -> tuple[Templates, tuple[Finding, ...]]:
+    """The templates to tell with, and what is wrong with the user's: then ours take their place."""
+    try:
+        return open_templates(checkout, folder), ()
+    except InputError as error:
+        return Templates(), error.findings
+
+
+def _run(edges: Edges, broken: Sequence[Finding]) -> Report:
+    """Run the command, whatever happens, and account for it. `broken`: what is wrong with the user's templates."""
+    environ = edges.environ
     context = run_context(environ)
-    values = layered(given, file)
-    named = {
-        name: values[name].text.strip() if name in values else BY_NAME[name].default
-        for name in ("command", "environment")
-    }
-    journal = Journal(named["command"], named["environment"], context)
-    journal.on_stage = console.stage
+    journal = Journal(edges.said("command"), edges.said("environment"), context)
+    journal.on_stage = edges.console.stage
     exit_code = 0
     try:
-        problems = unknown(environ) if _on_github(environ) else ()
-        config = load(given, environ, manual=context.manual, problems=problems, file=file)
-        console.verbose, journal.tracking_schema = config.verbose, config.tracking_schema
-        outcome = _perform(config, journal, console, scrub, environ)
+        problems = [*(unknown(environ) if edges.on_github else ()), *broken]
+        config = load(edges.given, environ, manual=context.manual, problems=problems, file=edges.file)
+        edges.console.verbose, journal.tracking_schema = config.verbose, config.tracking_schema
+        outcome = _perform(config, journal, edges)
     except RunnerError as error:
         outcome, exit_code = error.outcome, error.exit_code
         journal.findings += error.findings
@@ -110,7 +140,7 @@ def _run(
     except Exception as error:  # noqa: BLE001 - a defect of ours is told like all else, and scrubbed like all else
         outcome, exit_code = Outcome.FAILED, 1
         journal.findings.append(_defect(error))
-    journal.findings = [finding.scrubbed(scrub) for finding in journal.findings]
+    journal.findings = [finding.scrubbed(edges.scrub) for finding in journal.findings]
     report = journal.report(outcome, exit_code)
     return replace(report, next_steps=next_steps(report))
 
@@ -126,11 +156,9 @@ def _defect(error: Exception) -> Finding:
     )
 
 
-def _perform(
-    config: Config, journal: Journal, console: Console, scrub: Callable[[str], str], environ: Mapping[str, str]
-) -> Outcome:
+def _perform(config: Config, journal: Journal, edges: Edges) -> Outcome:
     """Hand the edges to the command."""
-    checkout = _checkout(environ)
+    checkout, console = edges.checkout, edges.console
     if config.command == "config":
         from runner.commands.config import show_config
 
@@ -139,18 +167,18 @@ def _perform(
         from runner.commands.check import check
         from runner.github.pull_request import read_pull_request
 
-        pull = read_pull_request(environ)
+        pull = read_pull_request(edges.environ)
         return check(
             config,
             journal,
             console,
             checkout=checkout,
             pull=pull,
-            trees=(lambda: _trees(config, pull, checkout, environ)) if pull else None,
-            scrub=scrub,
+            trees=(lambda: _trees(config, pull, edges)) if pull else None,
+            scrub=edges.scrub,
             now=datetime.now(UTC),
         )
-    with _opened(config, journal, console, scrub, checkout) as run:
+    with _opened(config, journal, edges) as run:
         match config.command:
             case "status":
                 from runner.commands.status import status
@@ -175,10 +203,8 @@ def _perform(
 
 
 @contextmanager
-def _opened(
-    config: Config, journal: Journal, console: Console, scrub: Callable[[str], str], checkout: Path
-) -> "Iterator[Run]":
-    """The edges of a command that needs the database: how it is reached, the clock, the files that it writes."""
+def _opened(config: Config, journal: Journal, edges: Edges) -> "Iterator[Run]":
+    """The edges of a command that needs the database: how it is reached, the clock, what it writes."""
     from runner.commands.run import Run
     from runner.github.outputs import write_file
     from runner.postgres.session import Connection, connect
@@ -197,27 +223,30 @@ def _opened(
         yield Run(
             config=config,
             journal=journal,
-            console=console,
-            checkout=checkout,
+            console=edges.console,
+            checkout=edges.checkout,
             url=url,
             open_connection=open_connection,
-            scrub=scrub,
+            scrub=edges.scrub,
             now=lambda: datetime.now(UTC),
-            write_file=lambda name, text: write_file(checkout, name, text),
+            templates=edges.templates,
+            publish_release=_release(config, journal, edges) if config.create_release else None,
+            write_file=lambda name, text: write_file(edges.checkout, name, text),
         )
 
 
-def _trees(config: Config, pull: PullRequest, checkout: Path, environ: Mapping[str, str]) -> Compared:
+def _trees(config: Config, pull: PullRequest, edges: Edges) -> Compared:
     """The folder, and what the pull request changes: from git where its history is there, else from GitHub."""
     from runner.git_history import contents, locate, trees_from_git
 
+    checkout = edges.checkout
     place = locate(checkout, config.migrations_path)
 
     def from_github() -> Trees:
         from runner.github.client import API_URL, GitHub
         from runner.github.pull_request import trees_from_github
 
-        with GitHub(config.github_token, api_url=environ.get("GITHUB_API_URL") or API_URL) as github:
+        with GitHub(config.github_token, api_url=edges.environ.get("GITHUB_API_URL") or API_URL) as github:
             return trees_from_github(github, pull, place.folders)
 
     trees = first_known(lambda: trees_from_git(pull, place), from_github if config.github_token else None)
@@ -262,10 +291,30 @@ def _secrets(given: Mapping[str, Given], environ: Mapping[str, str]) -> list[str
     return [*parts, texts.get("github-token", ""), environ.get("PGPASSWORD", "")]
 
 
-def _tell(report: Report, console: Console, scrub: Callable[[str], str], environ: Mapping[str, str]) -> None:
-    """What GitHub shows, and the last lines of the log. What cannot be written does not change how the run ended."""
-    unwritten = [*_write_outputs(report, environ), *_write_summary(report, scrub, environ)]
-    findings = [*report.findings, *unwritten]
+def _comment(edges: Edges) -> "Comment":
+    """There is one for each workflow, folder of migrations, command and environment."""
+    from runner.github.publish import commenting
+
+    about = (edges.said("migrations-path"), edges.said("command"), edges.said("environment"))
+    return commenting(edges.environ, token=edges.said("github-token"), about=about)
+
+
+def _release(config: Config, journal: Journal, edges: Edges) -> "PublishRelease":
+    """It has a section for each folder of migrations and environment."""
+    from runner.github.publish import releasing
+
+    about = (str(config.migrations_path), config.environment)
+    return releasing(edges.environ, journal.context, token=config.github_token, about=about)
+
+
+def _tell(report: Report, edges: Edges) -> None:
+    """What GitHub shows, and the last lines of the log."""
+    console = edges.console
+    comment = _comment(edges) if load_surfaces(edges.given, edges.file).pr_comment else None
+    surfaces = Surfaces.of(
+        edges.environ, checkout=edges.checkout, templates=edges.templates, scrub=edges.scrub, comment=comment
+    )
+    findings = [*report.findings, *surfaces.show(report)]
     untold = [finding for finding in findings if not finding.rule]  # the others were told when they were found
     console.findings(sorted(untold, key=lambda finding: finding.level is not Level.WARNING))
     if back := rollback_instructions(report):
@@ -273,43 +322,9 @@ def _tell(report: Report, console: Console, scrub: Callable[[str], str], environ
     for step in report.next_steps:
         console.say(f"→ {step}")
     console.say(headline(report), STYLES.get(report.outcome, "bold red"))
-    if _on_github(environ):
-        for line in annotations(findings):
+    if edges.on_github:
+        for line in annotations(findings, scrub=edges.scrub):
             console.command(line)
-
-
-def _write_outputs(report: Report, environ: Mapping[str, str]) -> Iterator[Finding]:
-    if path := environ.get("GITHUB_OUTPUT"):
-        from runner.github.outputs import outputs_of, write_outputs, write_plan
-
-        plan = ""
-        try:
-            plan = write_plan(_checkout(environ), report.plan_document) if report.plan_document else ""
-        except OSError as error:
-            yield _unwritten("the file of the plan", error)
-        try:
-            write_outputs(Path(path), outputs_of(report, plan=plan))
-        except OSError as error:
-            yield _unwritten("the outputs", error)
-
-
-def _write_summary(report: Report, scrub: Callable[[str], str], environ: Mapping[str, str]) -> Iterator[Finding]:
-    if path := environ.get("GITHUB_STEP_SUMMARY"):
-        from runner.github.outputs import write_summary
-        from runner.render import summary
-
-        try:
-            write_summary(Path(path), summary(report, scrub))
-        except OSError as error:
-            yield _unwritten("the job summary", error)
-
-
-def _unwritten(what: str, error: OSError) -> Finding:
-    return Finding(f"{what} could not be written: {error.strerror}", level=Level.WARNING)
-
-
-def _on_github(environ: Mapping[str, str]) -> bool:
-    return environ.get("GITHUB_ACTIONS") == "true"
 
 
 def _cancel(number: int, _: FrameType | None) -> None:

@@ -1,9 +1,10 @@
-"""The account of a run while it goes on: plain lines in a pipe or CI, colour and a live clock in a terminal."""
+"""The account of a run while it goes on: plain lines in a pipe, folds on GitHub, colour and a clock in a terminal."""
 
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, TextIO
 from runner.core.durations import in_words
 from runner.core.headline import counted
 from runner.core.impact_words import dry_run_lines
-from runner.core.model import DryRun, Migration, Retry, SmokeResult, StageResult, StageState, StepResult
+from runner.core.model import DryRun, DryRunMode, Migration, Retry, SmokeResult, StageResult, StageState, StepResult
 from runner.core.rollback import RollbackInstructions, in_short
 from runner.core.sessions import list_in_the_way
 from runner.errors import Finding, Level
-from runner.github.workflow_commands import neutral
+from runner.github.workflow_commands import command, neutral, stopped
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MARKS = {StageState.OK: "✓", StageState.SKIPPED: "–", StageState.FAILED: "✗"}
 STYLES = {StageState.OK: "green", StageState.SKIPPED: "dim", StageState.FAILED: "bold red"}
 WORTH_TELLING = timedelta(milliseconds=1)
+FEW = 5  # warnings that are not folded
 COUNT_EVERY = 5  # seconds between two lines of a countdown that cannot be redrawn
 
 
@@ -42,6 +44,12 @@ class Console:
     def command(self, line: str) -> None:
         """A workflow command, to be obeyed. Only for lines that `github.workflow_commands` built."""
         self._write(line, "")
+
+    @contextmanager
+    def fold(self, title: str) -> Iterator[None]:
+        """A title, and under it what is said meanwhile. Where a log can fold, only the title shows until one asks."""
+        self.say(title, "bold")
+        yield
 
     def detail(self, text: str) -> None:
         """Something that only `verbose` shows."""
@@ -93,15 +101,19 @@ class Console:
         self.say(f"  {mark} {step.migration.source.path}  {what}, {in_words(step.duration)}", style)
 
     def dry_run(self, tried: DryRun) -> None:
-        """What trying the plan showed."""
-        for line in dry_run_lines(tried):
-            self.say(f"  {line}")
+        """What trying the plan showed, and the verdict."""
+        lines = [f"  {line}" for line in dry_run_lines(tried)]
+        verdict = lines.pop() if tried.mode is not DryRunMode.PREVIEW else ""
+        if lines:
+            with self.fold("What the plan does"):
+                self.say("\n".join(lines))
+        if verdict:
+            self.say(verdict)
 
     def rollback(self, back: RollbackInstructions) -> None:
         """What the run left in the database, and the ways back."""
-        self.say("Rollback", "bold")
-        for line in in_short(back):
-            self.say("\n".join(f"  {part}" for part in line.split("\n")))
+        with self.fold("Rollback"):
+            self.say(_indented("\n".join(in_short(back)), "  "))
 
     def countdown(self, remaining: timedelta) -> None:
         """The review window is open for so long."""
@@ -114,9 +126,8 @@ class Console:
         for finding in findings:
             mark, style = ("✗", "bold red") if finding.level is Level.ERROR else ("!", "yellow")
             self.say(f"{mark} {finding}{f'  [{finding.rule}]' if finding.rule else ''}", style)
-            for part in (finding.frame, finding.diff, finding.detail):
-                if part:
-                    self.say("\n".join(f"    {line}" for line in part.split("\n")))
+            if parts := list(filter(None, (finding.frame, finding.diff, finding.detail))):
+                self.say(_indented("\n".join(parts), "    "))
             if finding.hint:
                 self.say(f"    → {finding.hint}", "bold")
 
@@ -191,6 +202,59 @@ class TerminalConsole(Console):
         self._rich.print(Text(text, style=style))
 
 
-def open_console(*, scrub: Callable[[str], str]) -> Console:
-    """The console that suits standard output."""
-    return (TerminalConsole if sys.stdout.isatty() else Console)(sys.stdout, scrub=scrub)
+class GitHubConsole(Console):
+    """The same lines in the log of a job. What is long is folded, commands are stopped around texts of several lines,
+    and details are debug lines when the job logs for debugging.
+    """
+
+    def __init__(self, stream: TextIO, *, scrub: Callable[[str], str], debug: bool = False) -> None:
+        super().__init__(stream, scrub=scrub)
+        self._debug, self._folded = debug, False
+
+    @contextmanager
+    def fold(self, title: str) -> Iterator[None]:
+        """A group. GitHub's do not nest: one within another is only said to begin."""
+        if self._folded:
+            with super().fold(title):
+                yield
+            return
+        try:
+            self._folded = True
+            self.command(command("group", neutral(self._scrub(" ".join(title.split())))))
+            yield
+        finally:
+            self.command(command("endgroup", ""))
+            self._folded = False
+
+    def detail(self, text: str) -> None:
+        """Shown only when step debug logging is on, or `verbose` asks for it."""
+        if self._debug:
+            self.command(command("debug", neutral(self._scrub(text))))
+        else:
+            super().detail(text)
+
+    def findings(self, findings: Iterable[Finding]) -> None:
+        """Errors last and in the open; the others folded when they are many."""
+        findings = list(findings)
+        errors = [finding for finding in findings if finding.level is Level.ERROR]
+        others = [finding for finding in findings if finding.level is not Level.ERROR]
+        if len(others) > FEW:
+            with self.fold(counted(len(others), "warning")):
+                super().findings(others)
+            super().findings(errors)
+        else:
+            super().findings(findings)
+
+    def _write(self, text: str, style: str) -> None:
+        super()._write(stopped(text) if "\n" in text.strip("\n") else text, style)
+
+
+def open_console(*, scrub: Callable[[str], str], github: bool = False, debug: bool = False) -> Console:
+    """The console that suits standard output; in a job on `github`, perhaps one with step `debug` logging, its log."""
+    if sys.stdout.isatty():
+        return TerminalConsole(sys.stdout, scrub=scrub)
+    return GitHubConsole(sys.stdout, scrub=scrub, debug=debug) if github else Console(sys.stdout, scrub=scrub)
+
+
+def _indented(text: str, margin: str) -> str:
+    return "\n".join(f"{margin}{line}" for line in text.split("\n"))

@@ -1,12 +1,16 @@
 """Report → Markdown, through Jinja. Templates see the report and a few helpers, nothing else."""
 
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from runner.core.diagram import diagram
 from runner.core.durations import in_words
+from runner.core.fit import mark
 from runner.core.headline import headline
 from runner.core.holds import describe_lock
 from runner.core.impact import Attention, attention, worth_telling
@@ -16,6 +20,7 @@ from runner.core.model import Impact, Report, RunContext, StatementTime, StepRes
 from runner.core.rollback import describe_target, rollback_instructions
 from runner.core.sessions import describe
 from runner.core.sizes import size_in_words
+from runner.core.timeline import timeline
 from runner.errors import Finding, Outcome
 from runner.resources import PACKAGE
 
@@ -38,56 +43,76 @@ WORTH_A_ROW = timedelta(seconds=1)  # of a statement's duration
 TICKS = re.compile(r"`+")
 MARKS = {Attention.STOPS: "🔴", Attention.WAITS: "🟡", Attention.NONE: "🟢"}
 FENCE = re.compile(r"`{3,}")
-
-
-def summary(report: Report, scrub: Callable[[str], str]) -> str:
-    """The job summary, in GitHub's Markdown. Texts are scrubbed before they are escaped, as an escaped secret would
-    no longer be recognised.
-    """
-    return _environment(scrub).get_template("summary.md.j2").render(report=report)
-
-
-def release_notes(report: Report, tag: str, scrub: Callable[[str], str]) -> str:
-    """What a release has changed in the database, in GitHub's Markdown."""
-    return _environment(scrub).get_template("release_notes.md.j2").render(report=report, tag=tag)
+NOT_PLAIN = re.compile(r"[^\w ,]+")
+UNWANTED = re.compile(  # https://github.github.com/gfm/#disallowed-raw-html-extension-
+    r"<(?=/?(?:title|textarea|style|xmp|iframe|noembed|noframes|script|plaintext)\b)", re.IGNORECASE
+)
+FOLDER = PACKAGE / "templates"
+MARK = os.urandom(16).hex()  # of a section's beginning: no text can contain it
 
 
 def page(markdown: str, title: str) -> str:
-    """The Markdown as an HTML page with GitHub's look, to be seen without GitHub."""
+    """The Markdown as an HTML page with GitHub's look, to be seen without GitHub. Pictures are drawn where Mermaid's
+    `mermaid.min.js` lies beside the page; else their sources are shown.
+    """
     from markdown_it import MarkdownIt
 
-    body = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(markdown)
-    return _environment(str).get_template("page.html.j2").render(body=body, title=title)
+    body = UNWANTED.sub("&lt;", MarkdownIt("gfm-like2").disable("linkify").render(markdown))
+    return environment(str).get_template("page.html.j2").render(body=body, title=title)
 
 
-def _environment(scrub: Callable[[str], str]) -> "Environment":
+@lru_cache(maxsize=8)  # a template is compiled once
+def environment(scrub: Callable[[str], str]) -> "Environment":
+    """Renders our own templates, which put all text through the filters."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(PACKAGE / "templates"),
+        loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown, escaped by the filters below
     )
-    environment.filters |= {
+    environment.filters |= markdown_filters(scrub) | word_filters(scrub)
+    environment.globals |= GLOBALS
+    return environment
+
+
+def markdown_filters(scrub: Callable[[str], str]) -> dict[str, Callable[..., str]]:
+    """What they return is Markdown, ready to be written. Texts are scrubbed before they are escaped, as an escaped
+    secret would no longer be recognised.
+    """
+    return {
         "text": lambda value: _text(scrub(str(value))),
         "prose": lambda value: _prose(scrub(str(value))),
         "cell": lambda value: _prose(scrub(str(value)), bar=BAR),
-        "fenced": lambda value, language="": _fenced(scrub(value), language),
+        "code_cell": lambda value: _code(scrub(str(value))),
+        "fenced": lambda value, language="": _fenced(scrub(str(value)), language),
         "place": lambda finding, context: scrub(_place(finding, context)),
         "line": lambda finding, context: scrub(_linked(str(finding.line or ""), finding, context)),
+        "at": lambda statement, step, context: scrub(_at(statement, step, context)),
+        "impact_place": lambda impact, context: scrub(_impact_place(impact, context)),
         "rule": lambda finding: _rule(scrub(finding.rule), finding.url),
-        "took": _took,
         "session": lambda session: _text(scrub(describe(session))),
         "lock": lambda lock: _text(scrub(describe_lock(lock))),
+        "target": lambda target: _prose(scrub(describe_target(target))),
+        "commit": lambda context: scrub(_commit(context)),
+        "timeline": lambda report: _mermaid(timeline(report, scrub)),
+        "diagram": lambda schema: _mermaid(diagram(schema, scrub)),
+        "section": lambda name, rank: mark(MARK, rank, NOT_PLAIN.sub(" ", str(name))),
+    }
+
+
+def word_filters(scrub: Callable[[str], str]) -> dict[str, Callable[..., Any]]:
+    """Values in words, and choices among values. What they return is no Markdown yet."""
+    return {
+        "took": _took,
+        "bytes": size_in_words,
         "mode": mode_name,
         "blocks": blocks,
         "size": describe_table,
         "dry_run_mark": lambda tried: MARKS[worst(tried)],
-        "impact_place": lambda impact, context: scrub(_impact_place(impact, context)),
-        "code_cell": lambda value: _code(scrub(str(value))),
         "dry_run_verdict": lambda tried: scrub(dry_run_verdict(tried)),
         "dry_run_where": lambda tried: scrub(dry_run_where(tried)),
         "telling": lambda impacts: [impact for impact in impacts if worth_telling(impact)],
@@ -95,21 +120,19 @@ def _environment(scrub: Callable[[str], str]) -> "Environment":
         "measured": measured,
         "work": lambda trace: [scrub(text) for text in describe_work(trace)],
         "slow": _slow,
-        "bytes": size_in_words,
-        "target": lambda target: _prose(scrub(describe_target(target))),
-        "at": lambda statement, step, context: scrub(_at(statement, step, context)),
     }
-    environment.globals |= {"headline": headline, "sign": _sign, "rollback": rollback_instructions}
-    return environment
 
 
 def _sign(report: Report) -> str:
     return "✅" if report.command == "check" and not report.exit_code else SIGNS[report.outcome]
 
 
+GLOBALS: Final[Mapping[str, Any]] = {"headline": headline, "sign": _sign, "rollback": rollback_instructions}
+
+
 def _text(value: str) -> str:
     """Untrusted text inside Markdown, a table's cell included: shown as it is, on one line."""
-    return _escape(" ".join(value.split()))
+    return escape(" ".join(value.split()))
 
 
 def _prose(value: str, bar: str = "|") -> str:
@@ -117,11 +140,12 @@ def _prose(value: str, bar: str = "|") -> str:
     text = " ".join(value.split())
     parts = text.split("`")
     if len(parts) % 2 == 0 or "``" in text:
-        return _escape(text)
-    return "".join(f"`{part.replace('|', bar)}`" if number % 2 else _escape(part) for number, part in enumerate(parts))
+        return escape(text)
+    return "".join(f"`{part.replace('|', bar)}`" if number % 2 else escape(part) for number, part in enumerate(parts))
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """A line of untrusted text, so that nothing in it is Markdown."""
     return MARKDOWN.sub(r"\\\1", text.replace("&", "&amp;")).replace("\\<", "&lt;")
 
 
@@ -135,6 +159,12 @@ def _linked(text: str, finding: Finding, context: RunContext) -> str:
         return _text(text)
     line = f"#L{finding.line}" if finding.line else ""
     return f"[{_text(text)}]({context.source_url}/{quote(str(finding.path))}{line})"
+
+
+def _commit(context: RunContext) -> str:
+    """The first digits of the commit, as a link to it where it is known."""
+    short = _text(context.commit[:7])
+    return f"[{short}]({context.commits_url}/{quote(context.commit)})" if context.commits_url and short else short
 
 
 def _slow(statements: Sequence[StatementTime]) -> list[StatementTime]:
@@ -168,6 +198,11 @@ def _fenced(text: str, language: str = "") -> str:
     longest = max((len(found) for found in FENCE.findall(text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _mermaid(source: str) -> str:
+    """A picture, which GitHub draws; empty for none."""
+    return _fenced(source, "mermaid") if source else ""
 
 
 def _took(duration: timedelta) -> str:

@@ -5,11 +5,20 @@ import threading
 import time
 from datetime import timedelta
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console as RichConsole
 
-from runner.console import Console, TerminalConsole
-from runner.core.model import Retry, Session, StatementTime
-from tests.builders import a_migration, a_step
+from runner.console import Console, GitHubConsole, TerminalConsole, open_console
+from runner.core.model import DryRun, DryRunMode, Retry, Session, StatementTime
+from runner.core.rollback import RollbackInstructions
+from runner.core.schema import Schema
+from runner.core.schema_diff import schema_difference
+from runner.errors import Finding, Level
+from runner.github.workflow_commands import annotations
+from tests.builders import STEADY, a_migration, a_step
+from tests.container.workflow_commands import StepLog, read_log
 
 
 def said(*, verbose: bool = False) -> tuple[Console, io.StringIO]:
@@ -117,3 +126,166 @@ def test_in_a_terminal_progress_is_the_text_of_the_clock() -> None:
     for thread in set(threading.enumerate()) - before:
         thread.join(20)
     assert set(threading.enumerate()) == before
+
+
+# On GitHub
+
+
+def on_github(*, verbose: bool = False, debug: bool = False) -> tuple[GitHubConsole, io.StringIO]:
+    stream = io.StringIO()
+    console = GitHubConsole(stream, scrub=lambda text: text.replace("s3cret", "***"), debug=debug)
+    console.verbose = verbose
+    return console, stream
+
+
+def shown(stream: io.StringIO) -> list[str]:
+    """The lines of the log but for those that stop commands and start them again, which the runner hides in part."""
+    return [line for line in read(stream).shown if line and line not in {"::stop-commands::***", "::***::"}]
+
+
+def read(stream: io.StringIO) -> StepLog:
+    log = read_log(stream.getvalue())
+    assert not log.failed
+    return log
+
+
+TRIED = DryRun(mode=DryRunMode.SHADOW, schema=schema_difference(Schema(()), Schema(())))
+WARNINGS = [Finding(f"w{number}", level=Level.WARNING) for number in range(6)]
+
+
+def test_a_dry_run_is_folded_but_for_its_verdict() -> None:
+    console, stream = on_github()
+    console.dry_run(TRIED)
+    assert shown(stream) == [
+        "##[group]What the plan does",
+        "  no change of the schema is seen",
+        "##[endgroup]",
+        "  nobody who uses the database has to wait",
+    ]
+
+
+def test_rollback_instructions_are_folded() -> None:
+    console, stream = on_github()
+    console.rollback(RollbackInstructions(state=("Applied: 01.",), commands=("psql \\\n  -f x",)))
+    assert shown(stream) == [
+        "##[group]Rollback",
+        "  Applied: 01.",
+        "  What undoes it:",
+        "    psql \\",
+        "      -f x",
+        "##[endgroup]",
+    ]
+
+
+def test_many_warnings_are_folded_and_errors_follow_in_the_open() -> None:
+    console, stream = on_github()
+    console.findings([Finding("e1"), *WARNINGS, Finding("e2")])
+    folded = [f"! {warning}" for warning in WARNINGS]
+    assert shown(stream) == ["##[group]6 warnings", *folded, "##[endgroup]", "✗ e1", "✗ e2"]
+
+
+def test_few_warnings_stay_in_the_open_and_in_their_order() -> None:
+    console, stream = on_github()
+    console.findings([*WARNINGS[:2], Finding("e"), *WARNINGS[2:5]])
+    assert stream.getvalue() == "! w0\n! w1\n✗ e\n! w2\n! w3\n! w4\n"
+
+
+def test_elsewhere_a_fold_is_a_heading() -> None:
+    console, stream = said()
+    with console.fold("Rollback"):
+        console.say("  how")
+    assert stream.getvalue() == "Rollback\n  how\n"
+
+
+def test_a_fold_ends_when_what_it_holds_fails_and_none_is_within_another() -> None:
+    console, stream = on_github()
+
+    def fail() -> None:
+        with console.fold("one\ntwo ##[error]"), console.fold("three"):
+            console.say("within")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    with console.fold("next"):
+        console.say("after")
+    assert shown(stream) == [
+        *("##[group]one two ##\u200b[error]", "three", "within", "##[endgroup]"),
+        *("##[group]next", "after", "##[endgroup]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verbose", "debug", "lines", "debugged"),
+    [
+        pytest.param(False, False, [], [], id="neither"),
+        pytest.param(True, False, ["    NOTICE: ***"], [], id="verbose"),
+        pytest.param(True, True, [], ["NOTICE: ***"], id="step-debug-logging"),
+    ],
+)
+def test_details_are_debug_lines_when_the_job_logs_for_debugging(
+    verbose: bool, debug: bool, lines: list[str], debugged: list[str]
+) -> None:
+    console, stream = on_github(verbose=verbose, debug=debug)
+    console.detail("NOTICE: s3cret")
+    assert (shown(stream), read(stream).debug) == (lines, debugged)
+
+
+def test_commands_are_stopped_once_around_all_that_a_finding_quotes() -> None:
+    console, stream = on_github()
+    console.findings([Finding("wrong", frame="> 1 | x\n    | ^", diff="-a\n+b", detail="said", hint="look")])
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "✗ wrong"
+    assert lines[1].startswith("::stop-commands::")
+    assert lines[2:7] == ["    > 1 | x", "        | ^", "    -a", "    +b", "    said"]
+    assert lines[7:] == [f"::{lines[1].removeprefix('::stop-commands::')}::", "    → look"]
+
+
+def test_commands_are_not_stopped_around_a_line_with_an_empty_one_before_it() -> None:
+    console, stream = on_github()
+    console.say("\ndatabase app\n")
+    assert stream.getvalue() == "\ndatabase app\n\n"
+
+
+PARTS = [
+    "\n",
+    "\r",
+    "\r\n",
+    "\u2028",
+    "\x85",
+    "\x1b[2K",
+    "::error::x",
+    "##[set-output name=a]b",
+    "::add-mask::x",
+    " ",
+    "x",
+]
+TEXT = st.lists(st.sampled_from(PARTS), min_size=1, max_size=6).map("".join)
+
+
+@STEADY
+@given(st.lists(TEXT, min_size=6, max_size=6), st.booleans())
+def test_nothing_that_others_wrote_has_an_effect(texts: list[str], debug: bool) -> None:
+    message, frame, diff, detail, hint, other = texts
+    finding = Finding(f"wrong{message}", frame=frame, diff=diff, detail=detail, hint=hint)
+    console, stream = on_github(verbose=True, debug=debug)
+    with console.fold(other):
+        console.findings([finding, *WARNINGS])
+    console.say(other)
+    console.detail(other)
+    console.progress(other)
+    console.retrying(a_migration(), a_retry(Session(pid=1, application=other, query=other)))
+    console.rollback(RollbackInstructions(state=(other,), commands=(other,)))
+    for line in annotations([finding]):
+        console.command(line)
+    log = read(stream)
+    assert len(log.annotations) == 1
+    assert log.outputs == {}
+    assert {len(word) for word in log.masks} <= {32}
+    groups = [line[: len("##[endgroup]")] for line in log.shown if line.startswith(("##[group]", "##[endgroup]"))]
+    assert [line.startswith("##[group]") for line in groups] == [True, False] * 2
+
+
+@pytest.mark.parametrize(("github", "kind"), [(False, Console), (True, GitHubConsole)])
+def test_a_job_on_github_has_a_log_that_folds(github: bool, kind: type[Console]) -> None:
+    assert type(open_console(scrub=str, github=github)) is kind

@@ -1,15 +1,17 @@
-"""The job summary: the same for the same report, and untrusted text in it is nothing but text.
+"""Summary, comment and notes: the same for the same report, and untrusted text in it is nothing but text.
 
 The files in `golden/` are what GitHub would get. After a change that is meant, renew them with
 `RENEW_GOLDEN=1 .venv/bin/python -m pytest tests/test_render.py`, and look at the difference.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -34,8 +36,10 @@ from runner.core.model import (
     SmokeResult,
     SmokeTest,
     SourceFile,
+    StageResult,
     StageState,
     StatementTime,
+    StepResult,
     Table,
     TableFacts,
     Trace,
@@ -49,11 +53,22 @@ from runner.core.retry import explained
 from runner.core.schema import SchemaObject, schema_of
 from runner.core.schema_diff import SchemaDifference, schema_difference
 from runner.errors import Finding, Level, Outcome
-from runner.render import page, summary
+from runner.render import page
 from runner.secrets import Scrubber
+from runner.templating.templates import Templates
 from tests.builders import NOON, a_migration, a_plan, a_report, a_stage, a_step, a_target, on_github
 
+T = TypeVar("T", StageResult, StepResult)
+
+
+def notes_of(report: Report, scrub: Callable[[str], str]) -> str:
+    """As a run of a tag writes them."""
+    return Templates().release_notes(report, "v1.2.3", scrub)
+
+
 GOLDEN = Path(__file__).parent / "golden"
+TEMPLATES = {"summary": Templates().summary, "pr_comment": Templates().pr_comment, "release_notes": notes_of}
+summary = Templates().summary
 
 USERS = a_migration(
     1,
@@ -236,9 +251,18 @@ def after_three(outcome: Outcome, exit_code: int = 1, **others: object) -> Repor
 
 
 def finished(outcome: Outcome, exit_code: int = 0, **others: object) -> Report:
-    """A report with what is to be done now."""
+    """A report with what is to be done now; its stages came one after another, and the steps in that of `apply`."""
     report = a_report(outcome, exit_code=exit_code, context=on_github(), target=a_target(), **others)
+    stages = in_a_row(report.stages)
+    applying = next((stage.started for stage in stages if stage.name == "apply"), timedelta())
+    report = replace(report, stages=stages, steps=in_a_row(report.steps, applying))
     return replace(report, next_steps=next_steps(report))
+
+
+def in_a_row(parts: Sequence[T], begin: timedelta = timedelta()) -> tuple[T, ...]:
+    """Each beginning where the one before it has ended."""
+    starts = accumulate((part.duration for part in parts), initial=begin)
+    return tuple(replace(part, started=start) for part, start in zip(parts, starts, strict=False))
 
 
 REPORTS = {
@@ -496,16 +520,18 @@ REPORTS = {
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_the_summary_is_that_of_the_golden_file(name: str) -> None:
-    file = GOLDEN / f"{name}.md"
-    rendered = summary(REPORTS[name], str)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_what_is_rendered_is_what_the_golden_file_has(template: str, name: str) -> None:
+    file = GOLDEN / template / f"{name}.md"
+    rendered = TEMPLATES[template](REPORTS[name], str)
     if os.environ.get("RENEW_GOLDEN"):
         file.write_text(rendered)
     assert rendered == file.read_text()
 
 
-def test_there_is_a_golden_file_for_every_report_and_no_other() -> None:
-    assert {file.stem for file in GOLDEN.glob("*.md")} == REPORTS.keys()
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_there_is_a_golden_file_for_every_report_and_no_other(template: str) -> None:
+    assert {file.stem for file in (GOLDEN / template).iterdir()} == REPORTS.keys()
 
 
 def test_every_outcome_has_a_golden_file() -> None:

@@ -84,7 +84,9 @@ def migrate(run: Run) -> Outcome:
         admit(run, worker, rows)
         plan = _plan(run, files, rows, worker)
         if not plan.pending:
-            return _nothing_to_do(run, plan, worker, tests, rows)
+            outcome = _nothing_to_do(run, plan, worker, tests, rows)
+            release(run, worker, files)
+            return outcome
         if config.dry_run and config.dry_run_mode is not DryRunMode.REHEARSE:
             approve(run, worker, target, rows, tests, plan)
             dry_run(run, worker, None, target)
@@ -98,7 +100,9 @@ def migrate(run: Run) -> Outcome:
             _review(run)
             with _mutex(run, watcher.result()) as mutex:
                 shown = Shown(files=files, tests=tests, target=target, plan=plan, restorable=facts)
-                return _under_mutex(run, shown, worker, mutex)
+                outcome = _under_mutex(run, shown, worker, mutex)
+            release(run, worker, files)
+            return outcome
 
 
 def _only_tried(run: Run) -> Outcome:
@@ -139,7 +143,6 @@ def _under_mutex(run: Run, shown: Shown, worker: Connection, mutex: Mutex) -> Ou
             keep_schema(run, execution, before)  # a cancel leaves no time for it
         raise
     keep_schema(run, execution, before)
-    release(run)
     return Outcome.APPLIED
 
 

@@ -12,6 +12,7 @@ from runner.core.database_url import DatabaseUrl
 from runner.postgres.ledger import Ledger
 from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection
+from runner.templating.templates import Templates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class Run:
     open_connection: Callable[[str], Connection]  # to the target; takes the part that it plays, for its name there
     scrub: Callable[[str], str]
     now: Callable[[], datetime]
+    templates: Templates
+    publish_release: Callable[[str, str, bool], str] | None  # tag, notes, whether they tell more than those that are
     write_file: Callable[[str, str], str]  # a name and its text, for the steps that follow; returns the path
 
     @property

@@ -1,6 +1,7 @@
 """The database URL: what is wrong with one, said without printing any of it, and which parts of it are secret."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -9,6 +10,11 @@ SCHEMES = ("postgres://", "postgresql://")
 KEYWORD_FORM = re.compile(r"[a-z_]+\s*=")
 KEYWORD_PAIR = re.compile(r"(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:\\.|[^\s\\])+))")
 SECRET_KEYWORDS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
+SECRET_PAIR = re.compile(
+    rf"\b(?:{'|'.join(sorted(SECRET_KEYWORDS))})\s*=\s*"
+    r"(?:'(?P<quoted>(?:[^'\\]|\\.)*)'|(?P<plain>(?:\\.|[^\s\\])*))(?P<rest>.*?)(?=\s\w+\s*=|\s*$)",
+    re.DOTALL | re.IGNORECASE,
+)
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 HIGHEST_PORT = 65535
 SHORTEST_FRAGMENT = 4  # shorter pieces of a malformed URL would mask half of the log
@@ -77,26 +83,46 @@ def _check_parts(text: str) -> None:
 
 
 def secrets_in(text: str) -> list[str]:
-    """What must never be printed of a connection string, well-formed or not: the whole, the password, its forms."""
+    """What must never be printed of a connection string, well-formed or not: the whole, and each secret in it as it is
+    written and as libpq reads it. Of a malformed one the pieces as well, as nobody knows what was meant.
+    """
     if text == EMBEDDED or not text:
         return []
-    found = [text]
-    if KEYWORD_FORM.match(text):
-        found += [value for keyword, value in _keywords(text).items() if keyword.lower() in SECRET_KEYWORDS]
-    for pair in text.partition("?")[2].split("&"):
-        keyword, _, value = pair.partition("=")
-        if unquote(keyword).lower() in SECRET_KEYWORDS:
-            found.append(value)
+    found = [text, *_secret_parameters(text)]
+    if not text.startswith(SCHEMES):
+        found += _secret_keywords(text)
     address = text.partition("://")[2] or ("" if KEYWORD_FORM.match(text) else text)
-    userinfo = address.rpartition("@")[0]
-    if password := userinfo.partition(":")[2]:
+    if password := address.rpartition("@")[0].partition(":")[2]:
         found.append(password)
         try:
             parse_database_url(text)
         except MalformedUrl:  # libpq and the resolver may quote any piece of it
-            found += [piece for piece in re.split(r"[@/:?#]", password) if len(piece) >= SHORTEST_FRAGMENT]
-    forms = [form for secret in found for form in (secret, unquote(secret), re.sub(r"\\(.)", r"\1", secret))]
+            found += _pieces(r"[@/:?#]", password)
+    forms = [form for secret in found for form in (secret, unquote(secret), re.sub(r"(?s)\\(.)", r"\1", secret))]
     return list(dict.fromkeys(form for form in forms if form.strip()))
+
+
+def _secret_parameters(text: str) -> Iterator[str]:
+    for pair in text.partition("?")[2].split("&"):
+        keyword, _, value = pair.partition("=")
+        if unquote(keyword).lower() in SECRET_KEYWORDS:
+            yield value
+
+
+def _secret_keywords(text: str) -> Iterator[str]:
+    """The values as libpq reads them; and where quotes or blanks in one are not escaped, or other programs' semicolons
+    end it, all up to the next keyword.
+    """
+    for found in SECRET_PAIR.finditer(text):
+        quoted, plain, rest = (found[part] or "" for part in ("quoted", "plain", "rest"))
+        yield quoted or plain
+        if rest.strip() or re.search("[;']", plain):
+            meant = (f"{quoted}'{rest}" if quoted else plain + rest).strip("'").replace("''", "'")
+            yield from (meant, *_pieces(r"[\s;']+", meant))
+
+
+def _pieces(separators: str, text: str) -> list[str]:
+    return [piece for piece in re.split(separators, text) if len(piece) >= SHORTEST_FRAGMENT]
 
 
 def shown(url: DatabaseUrl) -> str:

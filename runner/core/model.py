@@ -590,13 +590,20 @@ class RunContext:
     triggering_actor: str = ""
     repository: str = ""
     ref: str = ""
-    sha: str = ""
+    sha: str = ""  # that was checked out: of a pull request the one that would merge it
+    head_sha: str = ""  # of the pull request itself
     run_url: str = ""
     source_url: str = ""  # of the checkout's files at this commit
+    commits_url: str = ""  # before the commit's own
     docs_url: str = DOCS_URL  # of our own pages, those of the action's version
     run_attempt: int | None = None
     event: str = ""  # GitHub's name of the event; empty outside of GitHub
     activity: str = ""  # what happened to a release, for its event: "published"
+
+    @property
+    def commit(self) -> str:
+        """The one that people know."""
+        return self.head_sha or self.sha
 
     @property
     def manual(self) -> bool:

@@ -3,16 +3,16 @@
 https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
 """
 
-import math
-import random
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qsl
 
 from runner import __version__
-from runner.core.changes import ASK_GITHUB, FETCH_MORE
 from runner.errors import Finding, InputError
+from runner.github.answers import READING, Purpose, message_of, pause_after, refusal
 
 if TYPE_CHECKING:
     import httpx
@@ -21,27 +21,36 @@ API_URL = "https://api.github.com"
 API_VERSION = "2022-11-28"
 ANSWER_WITHIN = 10.0  # seconds for each of connecting, sending and reading
 ATTEMPTS = 4
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds
+PATIENCE = 25.0  # seconds from the beginning of a conversation; nothing is sent again after that
+LARGEST_PAGE = 100  # entries of a list; GitHub sends no more at once
 LONGEST_MESSAGE = 200  # characters
-TOKEN_HINT = f"{ASK_GITHUB}; or {FETCH_MORE}"
-NETWORK_HINT = (
-    "check the way from the runner to GitHub: HTTPS_PROXY names a proxy, SSL_CERT_FILE certificates of your own; "
-    f"or {FETCH_MORE}"
+CHECK_THE_WAY = (
+    "check the way from the runner to GitHub: HTTPS_PROXY names a proxy, SSL_CERT_FILE certificates of your own"
 )
 
 
 class GitHub:
-    """A conversation with GitHub. Reads only. The token is in no message."""
+    """A conversation with GitHub. The token is in no message."""
 
-    def __init__(self, token: str, *, api_url: str = API_URL, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        token: str,
+        *,
+        api_url: str = API_URL,
+        purpose: Purpose = READING,
+        pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`api_url` is that of GITHUB_API_URL. Raises InputError when token or network settings cannot be used."""
         import httpx
 
+        self.purpose = purpose
         if not token or not (token.isascii() and token.isprintable()) or " " in token:
             raise InputError(
-                Finding("github-token: it is empty, has blanks or line breaks, or is not ASCII", hint=TOKEN_HINT)
+                Finding("github-token: it is empty, has blanks or line breaks, or is not ASCII", hint=purpose.hint)
             )
-        self._token, self._pause = token, pause
+        self._token, self._pause, self._clock = token, pause, clock
+        self._deadline = clock() + PATIENCE
         try:
             self._http = httpx.Client(
                 base_url=api_url,
@@ -52,7 +61,6 @@ class GitHub:
                     "X-GitHub-Api-Version": API_VERSION,
                 },
                 timeout=ANSWER_WITHIN,
-                follow_redirects=True,  # a repository that was renamed; to other hosts the token does not go
             )
         except (httpx.InvalidURL, ImportError, OSError, ValueError):
             raise InputError(
@@ -71,131 +79,139 @@ class GitHub:
     ) -> None:
         self._http.close()
 
+    @property
+    def as_app(self) -> bool:
+        """Whether GitHub takes us for an app, as with the token of a job, and not for a person.
+
+        https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github#githubs-token-formats
+        """
+        return self._token.startswith("ghs_")
+
     def get(self, path: str, **query: str) -> Any:
         """The JSON that GitHub answers. Raises InputError when it does not."""
-        return _json(self._checked(self._ask(path, query)))
+        return self._json(self._checked(self._ask("GET", path, query)))
 
     def find(self, path: str) -> Any:
         """The same; None for what is not there, or must not be seen."""
-        answer = self._ask(path, {})
-        return None if answer.status_code == 404 else _json(self._checked(answer))
+        answer = self._ask("GET", path)
+        return None if answer.status_code == 404 else self._json(self._checked(answer))
 
-    def _ask(self, path: str, query: dict[str, str]) -> "httpx.Response":
+    def each(self, path: str, *, pages: int) -> Iterator[Any]:
+        """The entries of a list, of so many pages at most.
+
+        https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
+        """
+        query = {"per_page": str(LARGEST_PAGE)}
+        for _ in range(pages):
+            answer = self._checked(self._ask("GET", path, query))
+            entries = self._json(answer)
+            if not isinstance(entries, list):
+                raise self.unusable("list")
+            yield from entries
+            following = answer.links.get("next", {}).get("url", "")
+            if not following:
+                return
+            query = dict(parse_qsl(following.partition("?")[2]))  # the path stays ours: the token goes nowhere else
+
+    def patch(self, path: str, body: Mapping[str, object]) -> Any:
+        """Change what is there. It is sent again as often as it helps: twice does what once does."""
+        return self._json(self._checked(self._ask("PATCH", path, body=body)))
+
+    def post(self, path: str, body: Mapping[str, object], *, unless: Callable[[], Any]) -> Any:
+        """Make something new, once. Nobody knows what became of a request whose answer is lost, so before it is sent
+        again `unless` looks for what it may have made; what that finds is the answer.
+        """
+        attempt, tried = 1, self._try("POST", path, body=body)
+        while self._waited(tried, attempt):
+            if (found := unless()) is not None:
+                return found
+            attempt, tried = attempt + 1, self._try("POST", path, body=body)
+        return self._json(self._checked(self._answered(tried)))
+
+    def unusable(self, what: str) -> InputError:
+        """The error for an answer that lacks what GitHub says it has."""
+        return InputError(Finding(f"GitHub's answer has no usable {what}", hint=self.purpose.otherwise))
+
+    def _ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, object] | None = None
+    ) -> "httpx.Response":
         """The answer, once it is one or nothing is gained by asking again."""
+        attempt, tried = 1, self._try(method, path, query, body)
+        while self._waited(tried, attempt):
+            attempt, tried = attempt + 1, self._try(method, path, query, body)
+        return self._answered(tried)
+
+    def _try(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, object] | None = None
+    ) -> "httpx.Response | httpx.RequestError":
+        """What comes of one attempt."""
         import httpx
 
-        answer: httpx.Response | httpx.RequestError
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                answer = self._http.get(path, params=query)
-                pause = _pause_after_answer(answer, attempt)
-            except httpx.RequestError as error:
-                answer, pause = error, _pause_after_failure(error, attempt)
-            if pause is None or attempt == ATTEMPTS:
-                break
-            self._pause(pause)
-        if isinstance(answer, httpx.RequestError):
-            raise InputError(self._unreachable(answer))
-        return answer
+        content, headers = (None, {}) if body is None else (json.dumps(body), {"Content-Type": "application/json"})
+        request = self._http.build_request(method, path, params=query or None, content=content, headers=headers)
+        try:
+            return self._send(request)
+        except httpx.RequestError as error:
+            return error
 
-    def _unreachable(self, error: "httpx.RequestError") -> Finding:
-        return Finding(
-            f"GitHub could not be asked at {self._http.base_url.host}: {type(error).__name__}",
-            detail=self._readable(str(error)),
-            hint=NETWORK_HINT,
+    def _send(self, request: "httpx.Request") -> "httpx.Response":
+        """The answer of where a repository has moved to. What is written is sent there as it is, which httpx itself
+        does not do, and to GitHub alone; to other servers the token does not go.
+
+        https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
+        """
+        import httpx
+
+        for _ in range(self._http.max_redirects):
+            answer = self._http.send(request)
+            onward = answer.next_request
+            if onward is None:
+                return answer
+            if request.method != "GET" and (answer.status_code == 303 or "Authorization" not in onward.headers):
+                return answer
+            request = httpx.Request(request.method, onward.url, headers=onward.headers, content=request.content)
+        raise httpx.TooManyRedirects("", request=request)
+
+    def _waited(self, tried: "httpx.Response | httpx.RequestError", attempt: int) -> bool:
+        """Whether it is worth trying again; if so, it is time to."""
+        pause = pause_after(tried, attempt)
+        if pause is None or attempt == ATTEMPTS or self._clock() + pause > self._deadline:
+            return False
+        self._pause(pause)
+        return True
+
+    def _answered(self, tried: "httpx.Response | httpx.RequestError") -> "httpx.Response":
+        """The answer, if there is one."""
+        import httpx
+
+        if isinstance(tried, httpx.Response):
+            return tried
+        raise InputError(
+            Finding(
+                f"GitHub could not be asked at {self._http.base_url.host}: {type(tried).__name__}",
+                detail=self._readable(str(tried)),
+                hint=f"{CHECK_THE_WAY}; or {self.purpose.otherwise}",
+            )
         )
 
     def _checked(self, answer: "httpx.Response") -> "httpx.Response":
         """The answer, if it is one to the question."""
         if answer.is_success:
             return answer
-        message, hint = _refusal(answer)
-        raise InputError(Finding(message, detail=self._readable(_message(answer)), hint=hint))
+        message, hint = refusal(answer, self.purpose)
+        raise InputError(Finding(message, detail=self._readable(message_of(answer)), hint=hint))
+
+    def _json(self, answer: "httpx.Response") -> Any:
+        try:
+            return answer.json()
+        except ValueError:
+            raise InputError(
+                Finding(
+                    "what answered in GitHub's place did not send JSON",
+                    hint=f"{CHECK_THE_WAY}; or {self.purpose.otherwise}",
+                ),
+            ) from None
 
     def _readable(self, text: str) -> str:
         """What somebody else said, in short, without the token."""
         return (text.replace(self._token, "***") if self._token else text)[:LONGEST_MESSAGE]
-
-
-def _refusal(answer: "httpx.Response") -> tuple[str, str]:
-    """What an answer that is none means, and what to do."""
-    status = answer.status_code
-    if _is_limited(answer):
-        seconds = _seconds_to_wait(answer)
-        when = f" in {math.ceil(seconds)} s" if seconds is not None else " later"
-        return (
-            f"GitHub asks to come back{when}: too many requests ({status})",
-            f"run the job again{when}; or {FETCH_MORE}",
-        )
-    match status:
-        case 401:
-            return "GitHub does not know the token (401)", TOKEN_HINT
-        case 403:
-            return "the token may not read the repository (403)", TOKEN_HINT
-        case 404:
-            return "GitHub has no such thing, or does not show it to this token (404)", TOKEN_HINT
-        case _:
-            return f"GitHub answered with an error ({status})", f"run the job again later; or {FETCH_MORE}"
-
-
-def _json(answer: "httpx.Response") -> Any:
-    try:
-        return answer.json()
-    except ValueError:
-        raise InputError(
-            Finding("what answered in GitHub's place did not send JSON", hint=NETWORK_HINT),
-        ) from None
-
-
-def _message(answer: "httpx.Response") -> str:
-    """What GitHub says about a refusal."""
-    try:
-        said = answer.json()
-    except ValueError:
-        return ""
-    return str(said.get("message", "")) if isinstance(said, dict) else ""
-
-
-def _pause_after_answer(answer: "httpx.Response", attempt: int) -> float | None:
-    """Seconds until it is worth asking again; None when it is not, or not soon."""
-    if _is_limited(answer):
-        seconds = _seconds_to_wait(answer)
-        if seconds is not None:
-            return seconds if seconds <= LONGEST_PAUSE else None
-    elif not answer.is_server_error:
-        return None
-    return _usual_pause(attempt)
-
-
-def _pause_after_failure(error: "httpx.RequestError", attempt: int) -> float | None:
-    import httpx
-
-    for_good = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
-    return None if isinstance(error, for_good) else _usual_pause(attempt)
-
-
-def _usual_pause(attempt: int) -> float:
-    spread = random.uniform(0.75, 1.25)  # noqa: S311 - no secret
-    return spread * FIRST_PAUSE * 2.0 ** (attempt - 1)
-
-
-def _is_limited(answer: "httpx.Response") -> bool:
-    """Whether one of GitHub's rate limits is exceeded; it says so with 403 or 429."""
-    return answer.status_code == 429 or (
-        answer.status_code == 403
-        and (
-            "retry-after" in answer.headers
-            or answer.headers.get("x-ratelimit-remaining") == "0"
-            or "rate limit" in _message(answer).lower()
-        )
-    )
-
-
-def _seconds_to_wait(answer: "httpx.Response") -> float | None:
-    """As GitHub asks; None when it does not say."""
-    if (after := answer.headers.get("retry-after", "")).isdecimal():
-        return float(after)
-    if answer.headers.get("x-ratelimit-remaining") == "0":
-        reset = answer.headers.get("x-ratelimit-reset", "")
-        return max(0.0, float(reset) - time.time()) if reset.isdecimal() else None
-    return None

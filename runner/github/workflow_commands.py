@@ -4,14 +4,17 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 actions/toolkit. The runner reads `::name::` at the start of a line and the old `##[name]` anywhere in one.
 """
 
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from runner.errors import Finding, Level
 
 TITLE = "db-migrate"
-KEPT = 10  # annotations of a level that GitHub keeps of a step
-LONGEST_MESSAGE = 4096  # characters; the runner cuts what is longer
+KEPT = 10  # annotations of a level that GitHub keeps of a step: the first ones
+LONGEST_MESSAGE = 4096  # UTF-16 units; the runner cuts what is longer
+LONGEST_HINT = LONGEST_MESSAGE // 4
+CUT = " …"
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -21,37 +24,68 @@ def command(name: str, message: str, **properties: str) -> str:
     return f"::{name}{' ' if listed else ''}{listed}::{_escape(message)}"
 
 
-def annotations(findings: Collection[Finding]) -> list[str]:
-    """The findings as annotations on their places: as many of a level as GitHub keeps, the rest counted."""
+def annotations(findings: Collection[Finding], *, scrub: Callable[[str], str] = str) -> list[str]:
+    """The findings as annotations on their places: as many of a level as GitHub keeps, the rest counted. What went
+    wrong comes before what a rule says of a file. All of it passes `scrub`: the runner masks messages, but neither
+    titles nor names of files.
+    """
     lines = []
     for level in Level:
-        of_level = [finding for finding in findings if finding.level is level]
+        of_level = sorted(
+            (finding for finding in findings if finding.level is level), key=lambda found: bool(found.rule)
+        )
         shown = of_level if len(of_level) <= KEPT else of_level[: KEPT - 1]
-        lines += [_annotation(finding) for finding in shown]
+        lines += [_annotation(finding, scrub) for finding in shown]
         if rest := len(of_level) - len(shown):
             lines.append(command(level, f"and {rest} more; the summary has them all", title=TITLE))
     return lines
 
 
-def _annotation(finding: Finding) -> str:
-    first, *others = finding.message.split("\n")
-    if finding.rule:  # it is what `lint-exclude` wants to know
-        first = f"{first} [{finding.rule}]"
-    message = "\n".join(part for part in (first, *others, finding.detail, finding.hint) if part)
+def _annotation(finding: Finding, scrub: Callable[[str], str]) -> str:
     line = str(finding.line or "") if finding.path else ""
     return command(
         finding.level,
-        neutral(message)[:LONGEST_MESSAGE],
-        file=str(finding.path or ""),
+        _message(finding, scrub),
+        file=scrub(str(finding.path or "")),
         line=line,
         col=str(finding.column or "") if line else "",
-        title=TITLE,
+        title=scrub(f"{TITLE}: {finding.rule}" if finding.rule else TITLE),
     )
+
+
+def _message(finding: Finding, scrub: Callable[[str], str]) -> str:
+    """What, what the server said besides, and the next thing to do, which no long story before it cuts off."""
+    what = neutral(scrub("\n".join(filter(None, (finding.message, finding.detail)))))
+    hint = _shortened(neutral(scrub(finding.hint)), LONGEST_HINT)
+    last = f"\n{hint}" if hint else ""
+    return _shortened(what, LONGEST_MESSAGE - _units(last)) + last
+
+
+def _shortened(text: str, most: int) -> str:
+    """At most so many UTF-16 units, cut behind a word where one ends."""
+    if _units(text) <= most:
+        return text
+    kept = text.encode("utf-16-le")[: 2 * (most - len(CUT))].decode("utf-16-le", errors="ignore")
+    return re.sub(r"\s\S{0,40}\Z", "", kept) + CUT
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
 
 
 def add_mask(secret: str) -> str:
     """Makes the runner hide a secret from here on; line breaks are sent escaped, or the rest would be printed."""
     return command("add-mask", secret)
+
+
+def stopped(text: str) -> str:
+    """Lines of text in which the runner obeys nothing. Only a word that nobody could know ends that, and it stands in
+    the same text: what is written is never without its end.
+
+    https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#stopping-and-starting-workflow-commands
+    """
+    word = os.urandom(16).hex()
+    return f"{command('stop-commands', word)}\n{text}\n{command(word, '')}"
 
 
 def neutral(text: str) -> str:

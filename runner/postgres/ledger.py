@@ -96,6 +96,9 @@ KEEP: LiteralString = """
     SET schema_fingerprint = CASE WHEN run_id = %(run_id)s THEN %(fingerprint)s ELSE schema_fingerprint END,
         schema_snapshot = CASE WHEN run_id = %(run_id)s THEN %(snapshot)s END
     WHERE run_id = %(run_id)s OR schema_snapshot IS NOT NULL"""  # of the last run only: it is large
+COMPLETED_OF_REF: LiteralString = """
+    SELECT version FROM {schema}.schema_migrations JOIN {schema}.migration_runs USING (run_id)
+    WHERE status = 'completed' AND ref = %s AND repository = %s"""
 RECORD_ENVIRONMENT: LiteralString = """
     INSERT INTO {schema}.migration_environment (environment) VALUES (%s) ON CONFLICT DO NOTHING"""
 OTHERS: LiteralString = """
@@ -574,6 +577,13 @@ class Ledger:
     def completed_by_this_run(self, connection: Connection) -> set[str]:
         """The versions that the ledger has as completed by this run."""
         return {version for (version,) in connection.execute(self._sql(COMPLETED_BY), [self.context.run_id]).fetchall()}
+
+    def completed_of_ref(self, connection: Connection) -> set[str]:
+        """The versions that the ledger has as completed by runs of this run's ref: of a tag, what it has migrated."""
+        with usable(connection):
+            with reading(connection):
+                cursor = connection.execute(self._sql(COMPLETED_OF_REF), [self.context.ref, self.context.repository])
+            return {version for (version,) in cursor.fetchall()}
 
     def _common(self, step: StepResult) -> dict[str, Any]:
         return {

@@ -13,13 +13,13 @@ from typing import Literal
 Level = Literal["error", "warning", "notice"]
 
 ANNOTATIONS_KEPT = 10  # of each level a step; the runner's own count too
-LONGEST_MESSAGE = 4096
+LONGEST_MESSAGE = 4096  # UTF-16 units
 WORKSPACE = "/github/workspace/"
 
 DEPRECATED = frozenset(("save-state", "set-output"))
 REFUSED = frozenset(("add-path", "set-env"))
-UNSEEN = frozenset(("add-matcher", "debug", "echo", "remove-matcher"))  # nothing of theirs is shown or matters here
-OBEYED = frozenset(("add-mask", "endgroup", "error", "group", "notice", "stop-commands", "warning"))
+UNSEEN = frozenset(("add-matcher", "echo", "remove-matcher"))  # nothing of theirs is shown or matters here
+OBEYED = frozenset(("add-mask", "debug", "endgroup", "error", "group", "notice", "stop-commands", "warning"))
 COMMANDS = DEPRECATED | REFUSED | UNSEEN | OBEYED
 
 # In this order: a percent sign comes last, so that `%250A` is text.
@@ -66,6 +66,7 @@ class StepLog:
     masks: set[str] = field(default_factory=set)
     shown: list[str] = field(default_factory=list)
     annotations: list[Annotation] = field(default_factory=list)
+    debug: list[str] = field(default_factory=list)  # lines that only step debug logging shows, then marked ##[debug]
     outputs: dict[str, str] = field(default_factory=dict)  # of the deprecated command set-output
     failed: bool = False  # a command, not the exit code, made the step fail
     _stop_token: str | None = None
@@ -90,7 +91,7 @@ class StepLog:
         self._show(f"##[{level}]{message}")
         self._issues[level] += 1
         if message.strip() and self._issues[level] <= ANNOTATIONS_KEPT:
-            masked = mask(message, self.masks)[:LONGEST_MESSAGE]
+            masked = _cut(mask(message, self.masks))
             self.annotations.append(_annotation(level, masked, properties or {}))
 
     def fail(self, *messages: str) -> None:
@@ -103,6 +104,8 @@ class StepLog:
         match command.name:
             case "error" | "warning" | "notice" as level:
                 self.add_issue(level, command.data, command.properties)
+            case "debug":
+                self.debug += [mask(part, self.masks) for part in re.split("\r?\n", command.data)]
             case "add-mask":
                 self._add_mask(command.data)
             case "stop-commands":
@@ -212,6 +215,10 @@ def mask(line: str, secrets: Iterable[str]) -> str:
             parts += [line[position:start], "***"]
         position = max(position, end)
     return "".join(parts) + line[position:]
+
+
+def _cut(message: str) -> str:
+    return message.encode("utf-16-le")[: 2 * LONGEST_MESSAGE].decode("utf-16-le", errors="replace")
 
 
 def _until(delimiter: str, lines: Iterable[str]) -> list[str] | None:

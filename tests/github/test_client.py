@@ -7,9 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from runner.errors import Finding, InputError
-from runner.github.client import ATTEMPTS, LONGEST_PAUSE, GitHub
-from tests.github_api import TOKEN, Answer, GitHubServer, github_server
+from runner.github.answers import Purpose
+from runner.github.client import ATTEMPTS, PATIENCE, GitHub
+from tests.github_api import MOVED, PERSON, REPOSITORY, TOKEN, Answer, GitHubServer, github_server
 
+SHOP = f"/repos/{REPOSITORY}"
+RELEASES = f"{SHOP}/releases"
+BODY = {"tag_name": "v1.0.0"}
 OK = Answer(body={"ok": True})
 LIMITED = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
 
@@ -36,7 +40,7 @@ def github(server: GitHubServer, pauses: list[float]) -> Iterator[GitHub]:
 
 def refusal(github: GitHub) -> Finding:
     with pytest.raises(InputError) as caught:
-        github.get("/repos/octo-org/shop")
+        github.get(SHOP)
     (finding,) = caught.value.findings
     assert TOKEN not in repr(finding)
     assert TOKEN not in "".join(map(repr, (caught.value.__cause__, caught.value.__context__)))
@@ -45,20 +49,21 @@ def refusal(github: GitHub) -> Finding:
 
 def test_sends_what_github_asks_for(github: GitHub, server: GitHubServer) -> None:
     server.next_answers = [OK]
-    assert github.get("/repos/octo-org/shop", per_page="1") == {"ok": True}
+    assert github.get(RELEASES, per_page="1") == {"ok": True}
     (request,) = server.requests
-    assert (request.path, request.query) == ("/repos/octo-org/shop", "per_page=1")
+    assert (request.method, request.path, request.query) == ("GET", RELEASES, "per_page=1")
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
     assert request.headers["accept"] == "application/vnd.github+json"
     assert request.headers["x-github-api-version"] == "2022-11-28"
     assert request.headers["user-agent"].startswith("db-migrate/")
 
 
-def test_keeps_the_path_of_an_enterprise_server(server: GitHubServer) -> None:
-    server.next_answers = [OK]
-    with GitHub(TOKEN, api_url=f"{server.url}/api/v3") as github:
-        github.get("/repos/octo-org/shop")
-    assert server.requests[0].path == "/api/v3/repos/octo-org/shop"
+def test_keeps_the_path_of_an_enterprise_server() -> None:
+    with github_server(enterprise=True) as server:
+        server.next_answers = [OK]
+        assert server.url.endswith("/api/v3")
+        with GitHub(TOKEN, api_url=server.url) as github:
+            assert github.get(SHOP) == {"ok": True}
 
 
 @pytest.mark.parametrize(
@@ -81,14 +86,14 @@ def test_asks_again_when_it_may_help(
     trouble: Answer, github: GitHub, server: GitHubServer, pauses: list[float]
 ) -> None:
     server.next_answers = [trouble, trouble, OK]
-    assert github.get("/repos/octo-org/shop") == {"ok": True}
+    assert github.get(SHOP) == {"ok": True}
     assert len(pauses) == 2
-    assert all(0 <= pause <= LONGEST_PAUSE for pause in pauses)
+    assert all(0 <= pause <= PATIENCE for pause in pauses)
 
 
 def test_waits_as_long_as_github_asks(github: GitHub, server: GitHubServer, pauses: list[float]) -> None:
     server.next_answers = [Answer(status=429, headers={"Retry-After": "3"}), OK]
-    github.get("/repos/octo-org/shop")
+    github.get(SHOP)
     assert pauses == [3.0]
 
 
@@ -150,8 +155,8 @@ def test_a_refused_token_is_told_with_both_ways_out(
 
 def test_finds_nothing_where_there_is_nothing(github: GitHub, server: GitHubServer) -> None:
     server.next_answers = [Answer(status=404), OK]
-    assert github.find("/gone") is None
-    assert github.find("/there") == {"ok": True}
+    assert github.find(f"{RELEASES}/tags/v1.0.0") is None
+    assert github.find(f"{RELEASES}/tags/v1.0.0") == {"ok": True}
 
 
 @pytest.mark.parametrize("body", ["<html>Please log in to the guest network</html>", ""])
@@ -181,22 +186,39 @@ def test_a_server_that_says_nothing_is_asked_again(pauses: list[float]) -> None:
 
 
 def test_follows_a_repository_to_its_new_name(github: GitHub, server: GitHubServer) -> None:
-    moved = Answer(status=301, headers={"Location": f"{server.url}/repositories/1"})
-    server.next_answers = [moved, OK]
-    assert github.get("/repos/octo-org/shop") == {"ok": True}
+    server.next_answers = [Answer(status=301, headers={"Location": server.url + MOVED}), OK]
+    assert github.get(SHOP) == {"ok": True}
     assert server.requests[1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_writes_the_same_where_a_repository_is_now(status: int, github: GitHub, server: GitHubServer) -> None:
+    server.next_answers = [Answer(status=status, headers={"Location": f"{server.url}{MOVED}/releases"})]
+    assert github.post(RELEASES, BODY, unless=lambda: None)["tag_name"] == "v1.0.0"
+    first, second = server.requests
+    assert (second.method, second.body) == (first.method, first.body)
+    assert second.headers["authorization"] == f"Bearer {TOKEN}"
+    assert second.headers["content-type"] == "application/json"
 
 
 def test_takes_the_token_to_no_other_server(github: GitHub, server: GitHubServer) -> None:
     with github_server() as other:
-        server.next_answers = [Answer(status=302, headers={"Location": f"{other.url}/elsewhere"})]
+        server.next_answers = [Answer(status=302, headers={"Location": f"{other.url}/user"})]
         other.next_answers = [OK]
-        github.get("/repos/octo-org/shop")
+        github.get(SHOP)
     assert "authorization" not in other.requests[0].headers
 
 
+def test_takes_what_it_writes_to_no_other_server(github: GitHub, server: GitHubServer) -> None:
+    with github_server() as other:
+        server.next_answers = [Answer(status=307, headers={"Location": other.url + RELEASES})]
+        with pytest.raises(InputError, match=r"answered with an error \(307\)"):
+            github.post(RELEASES, BODY, unless=lambda: None)
+    assert other.requests == []
+
+
 def test_a_redirect_in_a_circle_ends(github: GitHub, server: GitHubServer, pauses: list[float]) -> None:
-    server.next_answers = [Answer(status=302, headers={"Location": "/again"})] * 50
+    server.next_answers = [Answer(status=302, headers={"Location": SHOP})] * 50
     assert "TooManyRedirects" in refusal(github).message
     assert pauses == []
 
@@ -218,3 +240,129 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(monkeypatch
 def test_an_address_that_is_none_is_refused() -> None:
     with GitHub(TOKEN, api_url="not an address") as github:
         assert "UnsupportedProtocol" in refusal(github).message
+
+
+def test_lists_page_by_page_as_long_as_there_is_a_next_one(github: GitHub, server: GitHubServer) -> None:
+    for number in range(250):
+        server.comment(str(number), by=PERSON)
+    comments = github.each(f"{SHOP}/issues/7/comments", pages=30)
+    assert [comment["body"] for comment in comments] == [str(number) for number in range(250)]
+    assert [request.query for request in server.requests] == [
+        "per_page=100", "per_page=100&page=2", "per_page=100&page=3",
+    ]  # fmt: skip
+
+
+def test_lists_no_more_pages_than_it_is_told(github: GitHub, server: GitHubServer) -> None:
+    for number in range(250):
+        server.comment(str(number), by=PERSON)
+    assert len(list(github.each(f"{SHOP}/issues/7/comments", pages=2))) == 200
+
+
+@pytest.mark.parametrize("link", ['<https://example.com/?page=2>; rel="next"', "<>", '<http://[>; rel="next"', "next"])
+def test_the_next_page_is_of_the_same_list_whatever_it_is_called(
+    link: str, github: GitHub, server: GitHubServer
+) -> None:
+    server.next_answers = [Answer(body=[1], headers={"Link": link}), Answer(body=[2])]
+    assert list(github.each(RELEASES, pages=2)) in ([1], [1, 2])
+    assert {request.path for request in server.requests} == {RELEASES}
+
+
+def test_a_list_that_is_none_is_told(github: GitHub, server: GitHubServer) -> None:
+    server.next_answers = [OK]
+    with pytest.raises(InputError, match="no usable list"):
+        list(github.each(RELEASES, pages=1))
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(Answer(status=502, late=True), id="it-worked-but-502"),
+        pytest.param(Answer(status=0, late=True), id="it-worked-but-hung-up"),
+    ],
+)
+def test_does_not_make_twice_what_it_may_have_made(trouble: Answer, github: GitHub, server: GitHubServer) -> None:
+    server.next_answers = [trouble]
+    made = github.post(RELEASES, BODY, unless=lambda: github.find(f"{RELEASES}/tags/v1.0.0"))
+    assert made["tag_name"] == "v1.0.0"
+    assert [request.method for request in server.requests] == ["POST", "GET"]
+    assert len(server.releases) == 1
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Answer(status=502),
+        Answer(status=0),
+        Answer(status=403, body=LIMITED, headers={"Retry-After": "7"}),
+        Answer(status=429),
+    ],
+    ids=["502", "hung-up", "secondary-limit", "429"],
+)
+def test_makes_what_is_not_there_after_trouble(
+    trouble: Answer, github: GitHub, server: GitHubServer, pauses: list[float]
+) -> None:
+    server.next_answers = [trouble]
+    made = github.post(RELEASES, BODY, unless=lambda: github.find(f"{RELEASES}/tags/v1.0.0"))
+    assert made["tag_name"] == "v1.0.0"
+    assert [request.method for request in server.requests] == ["POST", "GET", "POST"]
+    assert len(pauses) == 1
+
+
+def test_does_not_send_again_what_was_refused(github: GitHub, server: GitHubServer) -> None:
+    server.next_answers = [Answer(status=422, body={"message": "Validation Failed", "errors": [{"code": "custom"}]})]
+    with pytest.raises(InputError) as caught:
+        github.post(RELEASES, BODY, unless=lambda: None)
+    assert caught.value.findings[0].detail == "Validation Failed: custom"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("errors", [None, "x", ["x"], [{}], [{"code": ["already_exists"]}], {"code": 1}])
+def test_a_refusal_of_any_shape_is_told(errors: object, github: GitHub, server: GitHubServer) -> None:
+    server.next_answers = [Answer(status=422, body={"message": "no", "errors": errors})]
+    assert refusal(github).detail.startswith("no")
+
+
+def test_changes_again_what_may_be_changed_already(github: GitHub, server: GitHubServer) -> None:
+    release = server.release("v1.0.0", "old")
+    server.next_answers = [Answer(status=502, late=True), Answer(status=0)]
+    assert github.patch(f"{RELEASES}/{release['id']}", {"body": "new"})["body"] == "new"
+    assert len(server.sent) == 3
+
+
+def test_writes_any_text(github: GitHub) -> None:
+    text = 'ä 🐘 "\\ \x00 \r\n \u2028 \ud800'
+    assert github.post(RELEASES, BODY | {"body": text}, unless=lambda: None)["body"] == text
+
+
+def test_loses_patience(server: GitHubServer) -> None:
+    now = [100.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    server.next_answers = [
+        Answer(status=429, headers={"Retry-After": str(int(PATIENCE) - 1)}),
+        OK,
+        Answer(status=429, headers={"Retry-After": "2"}),
+    ]
+    with GitHub(TOKEN, api_url=server.url, pause=sleep, clock=lambda: now[0]) as github:
+        assert github.get(SHOP) == {"ok": True}
+        assert "come back in 2 s" in refusal(github).message
+    assert now == [100.0 + PATIENCE - 1]
+
+
+def test_a_refusal_names_what_the_token_is_for(server: GitHubServer) -> None:
+    purpose = Purpose("contents: write", "write the release", "do it by hand")
+    server.next_answers = [Answer(status=403, body={"message": "Resource not accessible by integration"})]
+    with GitHub(TOKEN, api_url=server.url, purpose=purpose) as github:
+        finding = refusal(github)
+    assert finding.message == "the token may not write the release (403)"
+    assert "permissions: contents: write" in finding.hint
+    assert finding.hint.endswith("or do it by hand")
+    assert "fetch-depth" not in finding.hint
+
+
+@pytest.mark.parametrize(("token", "as_app"), [(TOKEN, True), ("ghp_1", False), ("github_pat_1", False)])
+def test_knows_an_app_by_its_token(token: str, as_app: bool) -> None:
+    with GitHub(token) as github:
+        assert github.as_app is as_app

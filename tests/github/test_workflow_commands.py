@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import Finding, Level
-from runner.github.workflow_commands import add_mask, annotations, command, neutral
+from runner.github.workflow_commands import add_mask, annotations, command, neutral, stopped
+from runner.secrets import Scrubber
 from tests.builders import STEADY
 from tests.container.workflow_commands import Annotation, Command, parse_command, read_log, split_lines
 
@@ -79,9 +80,12 @@ def test_annotates_the_place() -> None:
     ]
 
 
-def test_tells_the_rule_behind_the_first_line() -> None:
+def test_the_title_tells_the_rule() -> None:
     (annotation,) = seen(Finding("a column goes\nwith its data", path=PATH, rule="ban-drop-column", hint="look"))
-    assert annotation.message == "a column goes [ban-drop-column]\nwith its data\nlook"
+    assert (annotation.title, annotation.message) == (
+        "db-migrate: ban-drop-column",
+        "a column goes\nwith its data\nlook",
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,13 +124,38 @@ def test_each_level_has_ten_of_its_own() -> None:
     assert [annotation.level for annotation in shown] == ["error"] * 10 + ["warning"] * 10 + ["notice"] * 10
 
 
+def test_what_went_wrong_comes_before_what_a_rule_says_and_is_never_counted_away() -> None:
+    ruled = [Finding(f"rule {number}", rule="x") for number in range(12)]
+    shown = [annotation.message for annotation in seen(*ruled[:6], *numbered(2), *ruled[6:])]
+    assert shown == ["0", "1", *(f"rule {number}" for number in range(7)), "and 5 more; the summary has them all"]
+
+
 def numbered(count: int, level: Level = Level.ERROR) -> list[Finding]:
     return [Finding(str(number), level=level) for number in range(count)]
 
 
-def test_cuts_a_message_before_the_runner_does() -> None:
-    (line,) = annotations([Finding("%" * 5000)])
-    assert line.endswith("::" + "%25" * 4096)
+@pytest.mark.parametrize(
+    ("finding", "message"),
+    [
+        pytest.param(Finding("%" * 4096), "%" * 4096, id="just-fits"),
+        pytest.param(Finding("%" * 4097), "%" * 4094 + " …", id="one-word"),
+        pytest.param(Finding("word " * 900), "word " * 817 + "word …", id="behind-a-word"),
+        pytest.param(Finding("what", detail="line\n" * 900), "what\n" + "line\n" * 816 + "line …", id="detail"),
+        pytest.param(Finding("😀" * 2049), "😀" * 2047 + " …", id="counted-as-the-runner-does"),
+        pytest.param(Finding("w" * 5000, hint="look"), "w" * 4089 + " …\nlook", id="the-hint-stays"),
+        pytest.param(Finding("what", hint="h" * 5000), "what\n" + "h" * 1022 + " …", id="a-servers-hint"),
+    ],
+)
+def test_cuts_a_long_message_at_a_good_place_before_the_runner_does(finding: Finding, message: str) -> None:
+    assert [annotation.message for annotation in seen(finding)] == [message]
+
+
+def test_shows_no_secret_in_any_part_of_an_annotation() -> None:
+    path = PurePosixPath("migrations/01_s3cret.sql")
+    finding = Finding("login s3cret", path=path, line=1, detail="s3cret", hint="s3cret", rule="s3cret")
+    (line,) = annotations([finding], scrub=Scrubber(["s3cret"]))
+    assert "s3cret" not in line
+    assert line.count("***") == 5
 
 
 OBEYED = [
@@ -158,14 +187,31 @@ def test_hostile_text_in_a_finding_is_one_annotation(text: str) -> None:
     assert (len(log.annotations), log.outputs, log.masks, log.failed) == (1, {}, set(), False)
 
 
+HOSTILE_PARTS = ["::", ":", "##[", "#", "[", "error", "]", "\n", "\r", " ", "\u3000", "\x00", "a b=c", "\x1b", "\u2028"]
+HOSTILE_TEXT = st.lists(
+    st.sampled_from([*HOSTILE_PARTS, "::error::", "##[set-output name=x]", "::stop-commands::t0ken", "::t0ken::"])
+).map("".join)
+
+
 @STEADY
-@given(
-    st.lists(
-        st.sampled_from(["::", ":", "##[", "#", "[", "error", "]", "\n", "\r", " ", "\u3000", "\x00", "a b=c", "\x1b"])
-    )
-)
-def test_no_text_is_obeyed(parts: list[str]) -> None:
-    assert all(parse_command(line) is None for line in split_lines(neutral("".join(parts))))
+@given(HOSTILE_TEXT)
+def test_no_text_is_obeyed(text: str) -> None:
+    assert all(parse_command(line) is None for line in split_lines(neutral(text)))
+
+
+@STEADY
+@given(HOSTILE_TEXT)
+def test_nothing_is_obeyed_while_commands_are_stopped_and_what_follows_is(text: str) -> None:
+    log = read_log(f"{stopped(text)}\n{command('notice', 'after')}")
+    assert [annotation.message for annotation in log.annotations] == ["after"]
+    assert (log.outputs, log.failed) == ({}, False)
+    assert log.shown[1 : -len(["::word::", "##[notice]after"])] == split_lines(f"{text}\n")[:-1]
+
+
+def test_each_block_stops_commands_with_a_word_of_its_own() -> None:
+    words = {stopped("text").split("\n")[0] for _ in range(3)}
+    assert len(words) == 3
+    assert all(len(word) == len("::stop-commands::") + 32 for word in words)
 
 
 @pytest.mark.parametrize(
