@@ -20,7 +20,7 @@ check: $(READY) ## format, lint, types, action.yml
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows \
-		.github/workflows/*.yml examples/workflows/*.yml examples/knowledge-workspace/.github/workflows/*.yml
+		.github/workflows/*.yml examples/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --schemafile docs/db-migrate.schema.json examples/knowledge-workspace/db-migrate.yml
 	$(BIN)/python -m pytest tests/test_contract.py tests/test_rooms.py

@@ -33,10 +33,9 @@ def shown(pages: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 TO_COPY = texts("examples/workflows/*.yml")
 OURS = texts(".github/workflows/*.yml")
-OF_THE_EXAMPLE = texts("examples/knowledge-workspace/.github/workflows/*.yml")
 SHOWN = dict(shown(texts("README.md", "docs/**/*.md", "examples/**/*.md")))
 FILES = TO_COPY | OURS
-WORKFLOWS = FILES | OF_THE_EXAMPLE | SHOWN
+WORKFLOWS = FILES | SHOWN
 
 BROKEN = {
     "no-yaml": ("jobs: [", "Flow sequence"),
