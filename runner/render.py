@@ -21,6 +21,7 @@ from runner.core.rollback import describe_target, rollback_instructions
 from runner.core.sessions import describe
 from runner.core.sizes import size_in_words
 from runner.core.timeline import timeline
+from runner.core.visible import visible
 from runner.errors import Finding, Outcome
 from runner.resources import PACKAGE
 
@@ -37,6 +38,11 @@ SIGNS = {
     Outcome.ROLLED_BACK: "↩️",
 }
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~@!$])")
+# https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
+MENTION = re.compile(r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bGH)(?=-\d)", re.IGNORECASE)
+ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+LIST_ITEM = re.compile(r"^(?:(?=[-+=])|\d+(?=[.)](?:\s|$)))")
+NO_WIDTH = "\u200b"
 BAR = "\\|"  # in a table a bar ends the cell, even inside of code
 NO_BREAK = "\u00a0"
 WORTH_A_ROW = timedelta(seconds=1)  # of a statement's duration
@@ -141,12 +147,18 @@ def _prose(value: str, bar: str = "|") -> str:
     parts = text.split("`")
     if len(parts) % 2 == 0 or "``" in text:
         return escape(text)
-    return "".join(f"`{part.replace('|', bar)}`" if number % 2 else escape(part) for number, part in enumerate(parts))
+    return "".join(
+        f"`{visible(part).replace('|', bar)}`" if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
 
 
 def escape(text: str) -> str:
-    """A line of untrusted text, so that nothing in it is Markdown."""
-    return MARKDOWN.sub(r"\\\1", text.replace("&", "&amp;")).replace("\\<", "&lt;")
+    """A line of untrusted text, so that nothing in it is Markdown, or becomes a link that GitHub makes by itself: it
+    looks for people and issues in the rendered text, where a backslash does not help, and tells people of it.
+    """
+    text = MENTION.sub(NO_WIDTH, visible(text))
+    text = MARKDOWN.sub(r"\\\1", text.replace("&", "&amp;")).replace("\\<", "&lt;")
+    return LIST_ITEM.sub(r"\g<0>\\", ADDRESS.sub(r"\\", text))
 
 
 def _place(finding: Finding, context: RunContext) -> str:
@@ -182,7 +194,7 @@ def _impact_place(impact: Impact, context: RunContext) -> str:
 
 def _code(value: str) -> str:
     """Untrusted text as code inside a table's cell."""
-    text = " ".join(value.split()).replace("|", BAR)
+    text = visible(" ".join(value.split())).replace("|", BAR)
     longest = max((len(found) for found in TICKS.findall(text)), default=0)
     ticks, pad = "`" * (longest + 1), " " if text[:1] == "`" or text[-1:] == "`" else ""
     return f"{ticks}{pad}{text}{pad}{ticks}" if text else ""
@@ -197,7 +209,7 @@ def _fenced(text: str, language: str = "") -> str:
     """Untrusted text as a block of code; the fence is longer than any inside."""
     longest = max((len(found) for found in FENCE.findall(text)), default=2)
     fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
+    return f"{fence}{language}\n{visible(text)}\n{fence}"
 
 
 def _mermaid(source: str) -> str:

@@ -3,16 +3,17 @@
 import json
 import re
 from binascii import b2a_base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 MASK = "***"
+MOST_CUT = 64  # characters of one that was cut off
 SHORTEST = 4  # characters; what is shorter would take half of a log with it
 RUN = re.compile(r"\+*[ \t-\r][ \t-\r+]*|(.)\1*", re.DOTALL)
 BLANK = re.compile(r"[ \t-\r]")
 BLANKS = r"(?:[ \t-\r+]|\\[tnvfr]|\\x0[9a-d]|\\u000[9a-d]|%0[9a-dA-D]|%20|%2[bB]|&#(?:9|1[0-3]|43);)++"
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
-DOUBLED = "'%"  # by SQL, by formats
+DOUBLED = "'\"%"  # by SQL, by formats
 IN_SHELLS = ("'\"'\"'", "'\\''")  # a quote within quotes
 
 
@@ -21,7 +22,7 @@ class Scrubber:
 
     A secret is known as it is, and with any of its characters as URLs, HTML, JSON, Python, SQL, libpq, shells, Markdown
     and our own log write them; in base64, whatever stands beside it; with other blanks or line breaks between its
-    words; and, when it has several lines, by each of them.
+    words; cut off by us before an ellipsis; and, when it has several lines, by each of them.
 
     One of less than four characters is hidden only where it stands alone, as in `password=abc`: inside of words it
     would take half of the log with it, and the gaps would tell which one it is.
@@ -58,8 +59,19 @@ def _pattern(secret: str) -> str:
     """As it is comes too: a part of it may look like an escape."""
     spelled = "".join(_spelled(found[0]) for found in RUN.finditer(secret))
     in_shells = [secret.replace("'", quoted) for quoted in IN_SHELLS]
-    whole = "|".join(dict.fromkeys([spelled, re.escape(secret), *map(re.escape, [*in_shells, *_in_base64(secret)])]))
+    forms = [spelled, re.escape(secret), *map(re.escape, [*in_shells, *_in_base64(secret)]), *_cut_off(secret)]
+    whole = "|".join(dict.fromkeys(forms))
     return whole if len(secret) >= SHORTEST else rf"(?<!\w)(?:{whole})(?!\w)"
+
+
+def _cut_off(secret: str) -> Iterator[str]:
+    """Its beginning before an ellipsis, where we have cut a text; and what is left of an escape that was cut itself."""
+    runs = [f"(?>{_spelled(found[0])})" for found in RUN.finditer(secret)]
+    if len(runs) > SHORTEST:
+        more = ""
+        for run in reversed(runs[SHORTEST:MOST_CUT]):
+            more = f"(?:{run}{more})?+"
+        yield "".join(runs[:SHORTEST]) + more + r"""(?=(?:[%\\&'"]\S{0,4})?[ ]*…)"""
 
 
 def _spelled(run: str) -> str:

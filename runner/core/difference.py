@@ -24,7 +24,7 @@ def difference(before: Sequence[str], now: Sequence[str], name_before: str, name
     if max(len(old), len(new)) > LARGEST_COMPARED:
         return f"{len(old)} lines before, {len(new)} lines now, from line {skipped + 1} on: too much to compare"
     lines = list(unified_diff(old, new, name_before, name_now, n=AROUND, lineterm=""))
-    shown = [_moved(line, skipped) if line.startswith("@@") else line[:WIDEST] for line in lines[:LONGEST]]
+    shown = [_moved(line, skipped) if line.startswith("@@") else _cut(line) for line in lines[:LONGEST]]
     more = len(lines) - len(shown)
     return "\n".join(shown + ([f"… and {more} more lines"] if more else []))
 
@@ -38,3 +38,7 @@ def _moved(mark: str, lines: int) -> str:
 def _counted(part: str, lines: int) -> str:
     first, comma, length = part[1:].partition(",")
     return f"{part[0]}{int(first) + lines}{comma}{length}"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDEST else f"{line[: WIDEST - 1]}…"

@@ -11,11 +11,15 @@ def code_frame(data: bytes, line: int, column: int | None) -> str:
     width = len(str(first + len(lines) - 1))
     shown = []
     for number, code in enumerate(lines, start=first):
-        shown.append(f"{'>' if number == line else ' '} {number:>{width}} | {code[:WIDEST]}".rstrip())
+        shown.append(f"{'>' if number == line else ' '} {number:>{width}} | {_cut(code)}".rstrip())
         if number == line and column is not None and column <= WIDEST:
             indent = "".join("\t" if character == "\t" else " " for character in code[: column - 1])
             shown.append(f"  {' ' * width} | {indent}^")
     return "\n".join(shown)
+
+
+def _cut(code: str) -> str:
+    return code if len(code) <= WIDEST else f"{code[:WIDEST]}…"
 
 
 def _lines(data: bytes, first: int, last: int) -> list[str]:

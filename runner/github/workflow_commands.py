@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Collection
 
+from runner.core.visible import visible
 from runner.errors import Finding, Level
 
 TITLE = "db-migrate"
@@ -15,7 +16,6 @@ KEPT = 10  # annotations of a level that GitHub keeps of a step: the first ones
 LONGEST_MESSAGE = 4096  # UTF-16 units; the runner cuts what is longer
 LONGEST_HINT = LONGEST_MESSAGE // 4
 CUT = " …"
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def command(name: str, message: str, **properties: str) -> str:
@@ -90,8 +90,7 @@ def stopped(text: str) -> str:
 
 def neutral(text: str) -> str:
     """The same text for people, without anything that a runner or a terminal obeys."""
-    text = CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}" if match[0] != "\r" else "\\r", text)
-    text = text.replace("##[", "##\u200b[")
+    text = visible(text).replace("##[", "##\u200b[")
     return re.sub(r"^(\s*)::", "\\1:\u200b:", text, flags=re.MULTILINE)
 
 

@@ -26,7 +26,13 @@ HELD = (PACKAGE / "postgres" / "sql" / "trace.sql").read_bytes()
 COUNTED_BEFORE = "SELECT relid::bigint, seq_scan FROM pg_catalog.pg_stat_xact_all_tables WHERE seq_scan > 0"
 STORED = "SELECT oid::bigint, relfilenode::bigint, reltablespace::bigint FROM pg_catalog.pg_class WHERE oid = ANY (%s)"
 FOUND = """
-    SELECT pg_catalog.to_regclass(name)::oid::bigint
+    SELECT coalesce(
+        (SELECT c.oid FROM pg_catalog.pg_class AS c
+         WHERE c.relname = wanted.name AND pg_catalog.pg_table_is_visible(c.oid) LIMIT 1),
+        (SELECT c.oid FROM pg_catalog.pg_namespace AS n
+         JOIN pg_catalog.pg_class AS c
+             ON c.relnamespace = n.oid AND c.relname = pg_catalog.substr(wanted.name, pg_catalog.length(n.nspname) + 2)
+         WHERE pg_catalog.starts_with(wanted.name, n.nspname || '.') LIMIT 1))::bigint
     FROM pg_catalog.unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place) ORDER BY place"""
 WITH_ROWS = frozenset({"r", "m"})  # relkind: table and materialized view
 INDEXES = frozenset({"i", "I"})

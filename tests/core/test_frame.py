@@ -42,8 +42,8 @@ def test_aligns_the_numbers_of_lines() -> None:
 
 
 def test_cuts_lines_that_are_too_long_and_leaves_out_a_caret_behind_them() -> None:
-    assert code_frame(b"x" * 1000, 1, 161) == "> 1 | " + "x" * 160
-    assert code_frame(b"x" * 1000, 1, 160) == "> 1 | " + "x" * 160 + "\n    | " + " " * 159 + "^"
+    assert code_frame(b"x" * 1000, 1, 161) == "> 1 | " + "x" * 160 + "…"
+    assert code_frame(b"x" * 1000, 1, 160) == "> 1 | " + "x" * 160 + "…\n    | " + " " * 159 + "^"
 
 
 def test_a_place_behind_the_end_shows_what_there_is() -> None:

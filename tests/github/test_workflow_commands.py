@@ -224,7 +224,7 @@ def test_each_block_stops_commands_with_a_word_of_its_own() -> None:
         pytest.param("::error::x", ":\u200b:error::x", id="command"),
         pytest.param("a ##[error]x", "a ##\u200b[error]x", id="old-form"),
         pytest.param("10%\r20%", "10%\\r20%", id="carriage-return"),
-        pytest.param("a\u2028b\x85c", "a\\x2028b\\x85c", id="other-line-ends"),
+        pytest.param("a\u2028b\x85c", "a\\u2028b\\x85c", id="other-line-ends"),
     ],
 )
 def test_text_for_people_stays_readable(text: str, shown: str) -> None:
