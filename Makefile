@@ -35,11 +35,8 @@ lock: $(READY) ## write the lock files anew from pyproject.toml
 
 pictures: demo $(NODE) ## docs/pictures, from a real run; needs Chromium
 	cp tests/node/node_modules/mermaid/dist/mermaid.min.js build/demo
-	$(SNAPSHOT) --screenshot=docs/pictures/summary.png build/demo/summary.html
-	$(SNAPSHOT) --screenshot=docs/pictures/summary-dark.png --blink-settings=preferredColorScheme=0 build/demo/summary.html
-
-SNAPSHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1080,3100 \
-	--virtual-time-budget=60000
+	$(BIN)/python -m tests.browser build/demo/summary.html docs/pictures/summary.png
+	$(BIN)/python -m tests.browser build/demo/summary.html docs/pictures/summary-dark.png dark
 
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links --quiet

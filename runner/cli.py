@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from runner.config import Config, load, load_folder, load_surfaces
 from runner.config_file import read_config_file
 from runner.console import Console, open_console
 from runner.core.changes import Compared, PullRequest, Trees, first_known
-from runner.core.database_url import secrets_in
+from runner.core.database_url import secrets_in, shown
 from runner.core.headline import headline
 from runner.core.model import Report
 from runner.core.next_steps import next_steps
@@ -106,8 +106,13 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     templates, broken = _templates(checkout, load_surfaces(given, file).templates)
     edges = Edges(given=given, file=file, environ=environ, console=console, scrub=scrub, templates=templates)
     report = _run(edges, broken)
+    surfaces = _surfaces(edges)
     with _undisturbed(report.exit_code):
-        _tell(report, edges)
+        _tell(report, surfaces, edges)
+    try:
+        _tell_more(edges, surfaces.tell_pull_request(report))
+    except Cancelled as cancelled:  # the run itself is over
+        edges.console.say(f"the comment was not brought up to date: {cancelled}")
     return report.exit_code
 
 
@@ -243,10 +248,10 @@ def _trees(config: Config, pull: PullRequest, edges: Edges) -> Compared:
     place = locate(checkout, config.migrations_path)
 
     def from_github() -> Trees:
-        from runner.github.client import API_URL, GitHub
+        from runner.github.client import GitHub
         from runner.github.pull_request import trees_from_github
 
-        with GitHub(config.github_token, api_url=edges.environ.get("GITHUB_API_URL") or API_URL) as github:
+        with GitHub.of(edges.environ, config.github_token) as github:
             return trees_from_github(github, pull, place.folders)
 
     trees = first_known(lambda: trees_from_git(pull, place), from_github if config.github_token else None)
@@ -300,21 +305,28 @@ def _comment(edges: Edges) -> "Comment":
 
 
 def _release(config: Config, journal: Journal, edges: Edges) -> "PublishRelease":
-    """It has a section for each folder of migrations and environment."""
+    """It has a section for each folder of migrations and database."""
     from runner.github.publish import releasing
 
-    about = (str(config.migrations_path), config.environment)
+    about = (str(config.migrations_path), config.environment, shown(config.database))
     return releasing(edges.environ, journal.context, token=config.github_token, about=about)
 
 
-def _tell(report: Report, edges: Edges) -> None:
+def _surfaces(edges: Edges) -> Surfaces:
+    wanted = load_surfaces(edges.given, edges.file).pr_comment
+    return Surfaces.of(
+        edges.environ,
+        checkout=edges.checkout,
+        templates=edges.templates,
+        scrub=edges.scrub,
+        comment=_comment(edges) if wanted else None,
+    )
+
+
+def _tell(report: Report, surfaces: Surfaces, edges: Edges) -> None:
     """What GitHub shows, and the last lines of the log."""
     console = edges.console
-    comment = _comment(edges) if load_surfaces(edges.given, edges.file).pr_comment else None
-    surfaces = Surfaces.of(
-        edges.environ, checkout=edges.checkout, templates=edges.templates, scrub=edges.scrub, comment=comment
-    )
-    findings = [*report.findings, *surfaces.show(report)]
+    findings = [*report.findings, *(finding.scrubbed(edges.scrub) for finding in surfaces.show(report))]
     untold = [finding for finding in findings if not finding.rule]  # the others were told when they were found
     console.findings(sorted(untold, key=lambda finding: finding.level is not Level.WARNING))
     if back := rollback_instructions(report):
@@ -322,9 +334,20 @@ def _tell(report: Report, edges: Edges) -> None:
     for step in report.next_steps:
         console.say(f"→ {step}")
     console.say(headline(report), STYLES.get(report.outcome, "bold red"))
+    _annotate(edges, findings)
+
+
+def _tell_more(edges: Edges, found: Iterable[Finding]) -> None:
+    """What only shows once everything else was told."""
+    findings = [finding.scrubbed(edges.scrub) for finding in found]
+    edges.console.findings(findings)
+    _annotate(edges, findings)
+
+
+def _annotate(edges: Edges, findings: Sequence[Finding]) -> None:
     if edges.on_github:
         for line in annotations(findings, scrub=edges.scrub):
-            console.command(line)
+            edges.console.command(line)
 
 
 def _cancel(number: int, _: FrameType | None) -> None:

@@ -21,16 +21,17 @@ COMMANDS = {
     "demo": "Run an example through the whole flow on a throw-away PostgreSQL.",
 }
 READING = (
-    "database-url", "environment", "migrations-path", "tracking-schema", "version-order", "config-file", "verbose",
+    "database-url", "environment", "migrations-path", "tracking-schema", "version-order", "config-file",
+    "templates-path", "verbose",
 )  # fmt: skip
 OF_CHECK = (
     "database-url", "environment", "migrations-path", "tracking-schema", "lock-timeout", "statement-timeout",
     "version-order", "out-of-order", "own-transactions", "lint", "lint-exclude", "shadow-database", "config-file",
-    "github-token", "verbose",
+    "pr-comment", "templates-path", "github-token", "verbose",
 )  # fmt: skip
 OF_REPAIR = (
     "database-url", "environment", "dry-run", "confirmation", "tracking-schema", "lock-wait", "config-file",
-    "set-environment", "verbose",
+    "set-environment", "templates-path", "verbose",
 )  # fmt: skip
 OF_OTHERS = frozenset({"command", "github-token", "set-environment"})
 OF_MIGRATE = tuple(known.name for known in INPUTS if known.name not in OF_OTHERS)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from runner.core.diagram import diagram
+from runner.core.diagram import diagram, large
 from runner.core.durations import in_words
 from runner.core.fit import mark
 from runner.core.headline import headline
@@ -126,6 +126,7 @@ def word_filters(scrub: Callable[[str], str]) -> dict[str, Callable[..., Any]]:
         "measured": measured,
         "work": lambda trace: [scrub(text) for text in describe_work(trace)],
         "slow": _slow,
+        "large": large,
     }
 
 

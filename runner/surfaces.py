@@ -4,16 +4,16 @@ What cannot be written does not change how the run ended: it is a warning.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.core.model import Report
 from runner.errors import Finding, Level, Outcome, RunnerError
+from runner.templating.templates import Templates
 
 if TYPE_CHECKING:
     from runner.github.publish import Comment
-from runner.templating.templates import Templates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Surfaces:
     comment: "Comment | None"
     templates: Templates
     scrub: Callable[[str], str]
+    _written: dict[str, str] = field(default_factory=dict)  # the paths of files, by what they are for the outputs
 
     @classmethod
     def of(
@@ -49,48 +50,56 @@ class Surfaces:
         )
 
     def show(self, report: Report) -> Iterator[Finding]:
-        """Write everything; yield what could not be written, or not by the user's own templates."""
-        yield from self._write_outputs(report)
-        yield from self._write_summary(report)
-        yield from self._write_comment(report)
+        """Write files, outputs and summary; yield what could not be written, or not by the user's own templates."""
+        yield from _careful("the files for the steps that follow", lambda: self._write_files(report))
+        yield from _careful("the outputs", lambda: self._write_outputs(report))
+        yield from _careful("the job summary", lambda: self._write_summary(report))
         yield from self.templates.problems
 
-    def _write_outputs(self, report: Report) -> Iterator[Finding]:
+    def tell_pull_request(self, report: Report) -> Iterator[Finding]:
+        """Bring the comment up to date, where one is wanted; yield what prevents that. This may take its time."""
+        if self.comment is None or report.outcome is Outcome.CANCELLED:  # which leaves no time for it
+            return
+        known = len(self.templates.problems)
+        yield from _careful("the comment", lambda: self._write_comment(report))
+        yield from self.templates.problems[known:]
+
+    def _write_files(self, report: Report) -> None:
         if self.output is None:
             return
         from runner.core.report_document import report_json
-        from runner.github.outputs import PLAN_FILE, REPORT_FILE, outputs_of, write_file, write_outputs
+        from runner.github.outputs import PLAN_FILE, REPORT_FILE, write_file
 
-        plan = told = ""
-        try:
-            if report.plan_document:
-                plan = write_file(self.checkout, PLAN_FILE, report.plan_document.text)
-            told = write_file(self.checkout, REPORT_FILE, report_json(report, self.scrub))
-        except OSError as error:
-            yield _unwritten("the files for the steps that follow", error)
-        try:
-            write_outputs(self.output, outputs_of(report, plan=plan, told=told))
-        except OSError as error:
-            yield _unwritten("the outputs", error)
+        if report.plan_document:
+            self._written["plan"] = write_file(self.checkout, PLAN_FILE, report.plan_document.text)
+        self._written["told"] = write_file(self.checkout, REPORT_FILE, report_json(report, self.scrub))
 
-    def _write_summary(self, report: Report) -> Iterator[Finding]:
-        if self.summary is None:
-            return
-        from runner.github.outputs import write_summary
+    def _write_outputs(self, report: Report) -> None:
+        if self.output is not None:
+            from runner.github.outputs import outputs_of, write_outputs
 
-        try:
+            write_outputs(self.output, outputs_of(report, **self._written))
+
+    def _write_summary(self, report: Report) -> None:
+        if self.summary is not None:
+            from runner.github.outputs import write_summary
+
             write_summary(self.summary, lambda room: self.templates.summary(report, self.scrub, room))
-        except OSError as error:
-            yield _unwritten("the job summary", error)
 
-    def _write_comment(self, report: Report) -> Iterator[Finding]:
-        if self.comment is None or report.outcome is Outcome.CANCELLED:  # which leaves no time for it
-            return
-        try:
+    def _write_comment(self, report: Report) -> None:
+        if self.comment is not None:
             self.comment(self.templates.pr_comment(report, self.scrub))
-        except RunnerError as error:
-            yield from (replace(finding, level=Level.WARNING) for finding in error.findings)
 
 
-def _unwritten(what: str, error: OSError) -> Finding:
-    return Finding(f"{what} could not be written: {error.strerror}", level=Level.WARNING)
+def _careful(what: str, write: Callable[[], None]) -> Iterator[Finding]:
+    """Write it; whatever prevents that is a warning, as the run itself is over."""
+    hint = "look at its rights, and at what stands in its place; the run itself ended as the log says"
+    try:
+        write()
+    except RunnerError as error:
+        yield from (replace(finding, level=Level.WARNING) for finding in error.findings)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        yield Finding(f"{what} could not be written: {place}{error.strerror}", level=Level.WARNING, hint=hint)
+    except Exception as error:  # noqa: BLE001 - nothing may keep the rest from being told
+        yield Finding(f"{what} could not be written: {type(error).__name__}: {error}", level=Level.WARNING, hint=hint)

@@ -5,6 +5,7 @@ what does not fit fails the test. https://docs.github.com/en/rest
 """
 
 import base64
+import gzip
 import json
 import os
 import re
@@ -377,13 +378,15 @@ def github_server(origin: Origin | None = None, *, enterprise: bool = False) -> 
             if not answer.status:
                 self.close_connection = True
                 return
-            body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+            body = (answer.body if isinstance(answer.body, str) else json.dumps(answer.body)).encode()
+            headers = {"Content-Type": "application/json"} | dict(answer.headers)
+            if "gzip" in request.headers.get("accept-encoding", ""):
+                body, headers["Content-Encoding"] = gzip.compress(body, 1), "gzip"
             self.send_response(answer.status)
-            for name, value in ({"Content-Type": "application/json"} | dict(answer.headers)).items():
+            for name, value in (headers | {"Content-Length": str(len(body))}).items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body.encode())))
             self.end_headers()
-            self.wfile.write(body.encode())
+            self.wfile.write(body)
 
         do_GET = do_POST = do_PATCH = serve  # noqa: N815 - the names are the library's
 

@@ -1,4 +1,4 @@
-"""How a release of the action is made: .github/release/release.py, on real repositories."""
+"""How a release of the action is made: .github/release/release.py, on real repositories, and what its workflow asks."""
 
 import os
 import shutil
@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / ".github" / "release" / "release.py"
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
 DIGEST, OTHER_DIGEST = "1" * 64, "2" * 64
 IMAGE, OTHER_IMAGE = (f"ghcr.io/org/db-migrate-action@sha256:{digest}" for digest in (DIGEST, OTHER_DIGEST))
 CHANGELOG = """# Changelog
@@ -213,3 +214,31 @@ def test_the_notes_are_what_the_changelog_says_of_the_version_and_the_image(rele
     assert f"oci://{IMAGE} --repo " in notes
     assert "what comes" not in notes
     assert "Before" not in notes
+
+
+@pytest.mark.parametrize(
+    ("registry", "exit_code", "output"),
+    [
+        pytest.param("echo sha256:1", 0, "digest=sha256:1\n", id="finished-before"),
+        pytest.param("echo ERROR: $4: not found >&2; exit 1", 0, "", id="not-there"),
+        pytest.param("echo ERROR: $4: 503 Service Unavailable >&2; exit 1", 1, "", id="down"),
+        pytest.param("echo ERROR: lookup ghcr.io: host not found >&2; exit 1", 1, "", id="no-network"),
+    ],
+)
+def test_an_image_is_only_built_when_the_registry_says_that_there_is_none(
+    tmp_path: Path, registry: str, exit_code: int, output: str
+) -> None:
+    (step,) = (step for step in WORKFLOW["jobs"]["image"]["steps"] if step.get("id") == "before")
+    docker, told = tmp_path / "docker", tmp_path / "output"
+    docker.write_text(f"#!/bin/sh\n{registry}\n")
+    docker.chmod(0o755)
+    told.touch()
+    environ = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "IMAGE": "ghcr.io/org/db-migrate-action",
+        "GITHUB_SHA": "1" * 40,
+        "GITHUB_OUTPUT": str(told),
+        "SAID": str(tmp_path / "said"),
+    }
+    ran = subprocess.run(["bash", "-e", "-c", step["run"]], env=environ, capture_output=True, text=True)
+    assert (ran.returncode, told.read_text()) == (exit_code, output), ran.stderr

@@ -66,6 +66,11 @@ def notes_of(report: Report, scrub: Callable[[str], str]) -> str:
     return Templates().release_notes(report, "v1.2.3", scrub)
 
 
+def noted(name: str) -> bool:
+    """Whether a run that ends so has notes of its tag."""
+    return REPORTS[name].outcome is Outcome.APPLIED
+
+
 GOLDEN = Path(__file__).parent / "golden"
 TEMPLATES = {"summary": Templates().summary, "pr_comment": Templates().pr_comment, "release_notes": notes_of}
 summary = Templates().summary
@@ -280,6 +285,9 @@ REPORTS = {
     ),
     "applied-to-production": after_three(
         Outcome.APPLIED, 0, backup=DUMP, smoke=[a_smoke_test("users"), a_smoke_test("orders")]
+    ),
+    "second-attempt": after_three(
+        Outcome.APPLIED, 0, steps=[a_step(PAID_INDEX)], schema=CHANGES, plan_document=DOCUMENT
     ),
     "smoke-test-failed": after_three(Outcome.FAILED, smoke=SMOKE, findings=[SMOKE[1].failure]),
     "rolled-back": after_three(
@@ -519,8 +527,10 @@ REPORTS = {
 }
 
 
-@pytest.mark.parametrize("name", REPORTS)
-@pytest.mark.parametrize("template", TEMPLATES)
+GIVEN = [(template, name) for template in TEMPLATES for name in REPORTS if template != "release_notes" or noted(name)]
+
+
+@pytest.mark.parametrize(("template", "name"), GIVEN)
 def test_what_is_rendered_is_what_the_golden_file_has(template: str, name: str) -> None:
     file = GOLDEN / template / f"{name}.md"
     rendered = TEMPLATES[template](REPORTS[name], str)
@@ -529,9 +539,8 @@ def test_what_is_rendered_is_what_the_golden_file_has(template: str, name: str) 
     assert rendered == file.read_text()
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
-def test_there_is_a_golden_file_for_every_report_and_no_other(template: str) -> None:
-    assert {file.stem for file in (GOLDEN / template).iterdir()} == REPORTS.keys()
+def test_there_is_a_golden_file_for_every_report_and_no_other() -> None:
+    assert {(file.parent.name, file.stem) for file in GOLDEN.rglob("*.md")} == set(GIVEN)
 
 
 def test_every_outcome_has_a_golden_file() -> None:

@@ -3,21 +3,23 @@
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runner.core.fit import fit
+from runner.core.fit import LARGEST_SUMMARY, fit
 from runner.core.model import Report, Target
 from runner.core.schema import SchemaObject
 from runner.errors import Finding, InputError, Level, Outcome
 from runner.render import FOLDER, GLOBALS, MARK, environment, markdown_filters, word_filters
 from runner.secrets import Scrubber
+from runner.templating.budget import LONGEST, Budget
 from runner.templating.check import check
 from runner.templating.sandbox import Sandbox, Source
-from runner.templating.templates import LARGEST_SUMMARY, Templates, open_templates
+from runner.templating.templates import Templates, open_templates
 from runner.templating.values import (
     ATTRIBUTES,
     JINJA_FILTERS,
@@ -191,6 +193,10 @@ def test_our_own_templates_stand_the_check() -> None:
         ("{% extends 'summary.md.j2' %}", 1, "refers to itself", "ours is `builtin/summary.md.j2`"),
         ("{% extends 'builtin/rollback.md.j2' %}\n{% block x %}{% endblock %}", 2, "there is no block `x`", ""),
         ("{% block x %}{% endblock %}{% block x %}{% endblock %}", 1, "block 'x' defined twice", ""),
+        ("{% include '" + "a" * 300 + "' %}", 1, "there is no template `aaa", "docs/templates.md"),
+        ("{% include 'a\\x00b' %}", 1, "there is no template `a\0b`", "docs/templates.md"),
+        ("x\n{{ range(stop=1, stop=2) }}", 2, "keyword argument repeated: stop", ""),
+        ("x\n{% macro m(a, a) %}{% endmacro %}", 2, "duplicate argument", ""),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_to_do(
@@ -218,6 +224,58 @@ def test_all_mistakes_of_all_files_are_told_at_once(folder: Path) -> None:
         "t/summary.md.j2:1",
         "t/summary.md.j2:2",
     ]
+
+
+TOO_MUCH = {
+    "brackets": ("{{ " + "(" * 20_000 + "1" + ")" * 20_000 + " }}", "nested too deeply"),
+    "sum": ("{{ " + "1+" * 5000 + "1 }}", "nested too deeply"),
+    "not": ("{{ " + "not " * 5000 + "1 }}", "nested too deeply"),
+    "filters": ("{{ 'x'" + "|lower" * 3000 + " }}", "nested too deeply"),
+    "attributes": ("{{ report" + ".context" * 3000 + " }}", "nested too deeply"),
+    "if": ("{% if 1 %}" * 150 + "{% endif %}" * 150, "nested too deeply"),
+    "elif": ("{% if 1 %}" + "{% elif 1 %}" * 1500 + "{% endif %}", "nested too deeply"),
+    "for": ("{% for x in [1] %}" * 25 + "{% endfor %}" * 25, "too many statically nested blocks"),
+    "digits": ("{{ " + "9" * 5000 + " }}", "this number has too many digits"),
+    "hexadecimal digits": ("{{ 0x" + "f" * 5000 + " }}", "this number has too many digits"),
+}
+
+
+@pytest.mark.parametrize(("text", "what"), TOO_MUCH.values(), ids=TOO_MUCH)
+def test_what_neither_jinja_nor_python_can_take_is_told_with_its_line(folder: Path, text: str, what: str) -> None:
+    (found,) = refused(folder, {"summary.md.j2": f"x\n{text}\nx"})
+    assert found.place == "t/summary.md.j2:2"
+    assert what in found.message
+    assert found.hint
+
+
+def test_the_line_is_that_of_what_is_nested(folder: Path) -> None:
+    (found,) = refused(folder, {"summary.md.j2": "{% if 1 %}\n" * 80 + "{% endif %}" * 80})
+    assert found.line == 61
+
+
+def test_only_the_first_mistakes_of_a_file_are_told(folder: Path) -> None:
+    found = refused(folder, {"summary.md.j2": "{{ report.enviroment }}\n" * 30})
+    assert [finding.line for finding in found] == [*range(1, 21)]
+
+
+NESTED = {
+    "brackets": ("{{ " + "(" * 50 + "1" + ")" * 50 + " }}", "1"),
+    "sum": ("{{ " + "1+" * 50 + "1 }}", "51"),
+    "not": ("{{ " + "not " * 50 + "1 }}", "True"),
+    "filters": ("{{ 1" + "|abs" * 50 + " }}", "1"),
+    "choices": ("{{ " + "1 if 1 else " * 50 + "1 }}", "1"),
+    "lists": ("{{ " + "[" * 25 + "1" + "]" * 25 + "[0]" * 25 + " }}", "1"),
+    "if": ("{% if 1 %}" * 50 + "x" + "{% endif %}" * 50, "x"),
+    "elif": ("{% if 0 %}" + "{% elif 0 %}" * 50 + "{% elif 1 %}x{% endif %}", "x"),
+    "for": ("{% for x in [1] %}" * 18 + "x" + "{% endfor %}" * 18, "x"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), NESTED.values(), ids=NESTED)
+def test_what_is_nested_but_not_too_deeply_is_rendered(folder: Path, text: str, shown: str) -> None:
+    templates = opened(folder, {"summary.md.j2": text})
+    assert templates.summary(a_report(), str) == shown
+    assert templates.problems == []
 
 
 @pytest.mark.parametrize(
@@ -250,6 +308,9 @@ def test_what_a_template_names_itself_is_no_mistake(folder: Path, text: str) -> 
         pytest.param({"summary.j2": ""}, "t/summary.j2", "no template has this name", id="another-ending"),
         pytest.param({"summary.md.j2": b"a\n\xff"}, "t/summary.md.j2:2", "not UTF-8", id="not-utf-8"),
         pytest.param({"summary.md.j2": b"x" * 300_000}, "t/summary.md.j2", "larger than 256 KiB", id="too-large"),
+        pytest.param(
+            {"summ\udcffary.md.j2": ""}, "t/summ\ufffdary.md.j2", "no template has this name", id="name-not-utf-8"
+        ),
         pytest.param({"summary.md.j2/x": ""}, "t/summary.md.j2", "cannot be read: Is a directory", id="a-folder"),
     ],
 )
@@ -259,6 +320,19 @@ def test_a_folder_or_file_that_cannot_be_used_is_told(
     (found,) = refused(folder, files)
     assert found.place == place
     assert what in found.message
+    assert found.hint
+
+
+def test_a_file_with_a_name_that_is_not_utf_8_is_not_there(folder: Path) -> None:
+    (found,) = refused(folder, {"summary.md.j2": "{% include '\\udcff.j2' %}", "\udcff.j2": "x"})
+    assert found.message == r"templates-path: there is no template `\udcff.j2` for templates"
+
+
+def test_whatever_fails_when_templates_are_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        open_templates(tmp_path, PurePosixPath("a\0b"))
+    (found,) = error.value.findings
+    assert found.message.startswith("templates-path: these cannot be checked: ValueError: ")
     assert found.hint
 
 
@@ -363,6 +437,7 @@ def test_the_text_of_a_failure_is_scrubbed() -> None:
         ("{{ report.environment | text }}", SHOWN),
         ("{{ report.environment | upper | lower }}", SHOWN),
         ("{{ report.environment | replace('nothing', '<') }}", SHOWN),
+        ("{{ report.environment | replace('nothing', report.command | text) }}", SHOWN),
         ("{{ report.environment.replace('nothing', '<') }}", SHOWN),
         ("{{ report.environment | default('x') }}", SHOWN),
         ("{{ report.environment ~ '' }}", SHOWN),
@@ -457,6 +532,11 @@ def test_ours_is_scrubbed_as_a_whole_too() -> None:
         ("{{ report.target | upper }}", "Target is no text"),
         ("{{ 'x' ~ report.target }}", "Target is no text"),
         ("{{ [report.target] | join }}", "Target is no text"),
+        ("{{ [1, 2] | join(report.target) }}", "Target is no text"),
+        ("{{ 'a' | replace('a', report.target) }}", "Target is no text"),
+        ("{{ 'a'.replace('a', report.target) }}", "Target is no text"),
+        ("{{ report.target | section(1) }}", "Target is no text"),
+        ("{{ {}[report.target] }}", "Target is no key"),
         ("{{ '%s' % report.target }}", "`%` of these is not for templates"),
         ("{{ self._TemplateReference__context }}", "is not for templates"),
         ("{{ lipsum() }}", "'lipsum' is undefined"),
@@ -480,17 +560,83 @@ def test_what_a_template_writes_can_be_written() -> None:
         rendered("{{ '\\ud800' }}")
 
 
-def test_what_a_template_writes_is_bounded() -> None:
-    with pytest.raises(OverflowError, match="more than 4 MiB"):
-        rendered("{% for x in range(100) %}" + "x" * 50_000 + "{% endfor %}")
+LARGE = "{% set s = 'abcd' %}" + "{% set s = s ~ s %}" * 19  # 2 MiB
+TOO_LARGE = "a text or list of more than 4 MiB"
+BEYOND = {
+    "writing": ("{% for x in range(100) %}" + "x" * 50_000 + "{% endfor %}", TOO_LARGE),
+    "writing a value": ("{% set x %}{% for y in range(100) %}" + "x" * 50_000 + "{% endfor %}{% endset %}", TOO_LARGE),
+    "doubling by ~": (LARGE + "{% set s = s ~ s ~ s %}", TOO_LARGE),
+    "doubling by +": (LARGE + "{% set s = s + s + s %}", TOO_LARGE),
+    "doubling by writing": (LARGE + "{% set s %}{{ s | safe }}{{ s | safe }}{{ s | safe }}{% endset %}", TOO_LARGE),
+    "doubling a list": ("{% set l = [1, 2] %}" + "{% set l = l + l %}" * 40, TOO_LARGE),
+    "replacing by method": (LARGE + "{{ s.replace('a', 'aaaaaaa') }}", TOO_LARGE),
+    "replacing by filter": (LARGE + "{{ s | replace('a', 'aaaaaaa') }}", TOO_LARGE),
+    "joining": ("{{ range(99999) | list | join('" + "x" * 50 + "') }}", TOO_LARGE),
+    "sorting": (LARGE + "{{ [s, s, s] | sort | length }}", TOO_LARGE),
+    "multiplying": ("{% set n = 9 %}" + "{% set n = n * n %}" * 40, "a number of too many digits"),
+    "reading a number": ("{{ '" + "f" * 5000 + "' | int(0, 16) }}", "a number of too many digits"),
+    "rounding": ("{{ 7 | round(-999999999) }}", "no numbers beyond 1,000"),
+    "slicing": ("{{ [] | slice(slices=999999999999) | list }}", "no numbers beyond 1,000"),
+    "adding lists": ("{{ [[1], [2]] | sum(start=[]) }}", "is given no lists"),
+}
+
+
+@pytest.mark.parametrize(("text", "why"), BEYOND.values(), ids=BEYOND)
+def test_what_a_template_makes_is_bounded(text: str, why: str) -> None:
+    with pytest.raises(OverflowError, match=why):
+        rendered(text)
+
+
+@pytest.mark.parametrize("made", ["s | upper", "s.strip()", "s[1:]", "[s].0", "s ~ 1", "[s, s] | sort | length"])
+def test_all_that_a_template_makes_is_bounded_together(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.templating.budget.MOST_MADE", 1024 * 1024)
+    once = "{% set s = 'abcd' %}" + "{% set s = s ~ s %}" * 12
+    assert rendered(f"{once}{{% set x = {made} %}}y") == "y"
+    with pytest.raises(OverflowError, match="texts and lists of more than 1 MiB"):
+        rendered(f"{once}{{% for z in range(100) %}}{{% set x = {made} %}}{{% endfor %}}")
+
+
+def test_a_run_of_blanks_takes_no_longer_than_other_text() -> None:
+    blanks = "{% set s = '    ' %}" + "{% set s = s ~ s %}" * 16
+    assert len(rendered(blanks + "{{ s }}")) == 4 * 2**16
+
+
+@pytest.mark.parametrize(
+    "text", ["{% for x in [1] %}{% endfor %}", "{{ 'x' | upper }}", "{% set x = 'x' ~ 1 %}", "{% set x = [1, 2][1:] %}"]
+)
+def test_the_clock_is_asked_while_a_template_is_rendered(text: str) -> None:
+    def seconds_to_render(text: str) -> int:
+        seconds = count()  # each time that it is asked
+        Sandbox(sources({"summary.md.j2": text}), str, lambda: float(next(seconds))).render("summary.md.j2", {})
+        return next(seconds)
+
+    assert seconds_to_render("x") < seconds_to_render(text)
+    with pytest.raises(OverflowError, match="it takes more than 10 seconds"):
+        seconds_to_render(text * 20)
+
+
+def test_ours_takes_the_place_of_a_template_that_makes_too_much() -> None:
+    templates = Templates(sources({"release_notes.md.j2": LARGE + "\n{{ s ~ s ~ s }}"}))
+    assert templates.release_notes(a_report(), "v1", str) == Templates().release_notes(a_report(), "v1", str)
+    (problem,) = templates.problems
+    assert (problem.place, problem.level) == ("t/release_notes.md.j2:2", Level.WARNING)
+    assert TOO_LARGE in problem.message
+
+
+@pytest.mark.parametrize("use", [Budget.step, lambda budget: budget.make(1), lambda budget: budget.use("x")])
+def test_a_rendering_ends_with_its_time(use: Callable[[Budget], None]) -> None:
+    now = iter([100.0, 100.0 + LONGEST, 100.1 + LONGEST])
+    budget = Budget(lambda: next(now))
+    use(budget)
+    with pytest.raises(OverflowError, match="more than 10 seconds"):
+        use(budget)
 
 
 def test_no_attribute_but_a_documented_one_can_be_read_of_any_value() -> None:
     for kind in VALUES:
-        others = {name for name in dir(kind) if name not in ATTRIBUTES[kind]}
-        known = set(ATTRIBUTES[kind])
-        assert others, kind
-        assert known <= set(dir(kind)), known - set(dir(kind))
+        there = {*dir(kind), *(field.name for field in fields(kind))}
+        assert there - ATTRIBUTES[kind], kind
+        assert ATTRIBUTES[kind] <= there, ATTRIBUTES[kind] - there
     assert "backend" in set(dir(Target)) - ATTRIBUTES[Target]
 
 

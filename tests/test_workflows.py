@@ -228,10 +228,28 @@ def test_an_action_has_one_pin() -> None:
     assert len(names) == len(set(names)) > 0
 
 
+def groups_of_production(text: str) -> set[str]:
+    """The concurrency groups in which a workflow migrates production."""
+    whole = yaml.safe_load(text).get("concurrency", "none")
+    groups = [
+        job.get("concurrency", whole)
+        for job in jobs(text).values()
+        for step in job.get("steps", [])
+        if OUR_ACTION.match(step.get("uses", ""))
+        and step["with"].get("environment") == "production"
+        and "command" not in step["with"]
+    ]
+    return {group if isinstance(group, str) else group["group"] for group in groups}
+
+
 def test_what_migrates_production_shares_a_group() -> None:
-    groups = [yaml.safe_load(TO_COPY[f"examples/workflows/{name}.yml"])["concurrency"]["group"]
-              for name in ("production", "approve-plan")]  # fmt: skip
-    assert groups == ["migrate-production${{ inputs.dry-run && '-dry-run' || '' }}", "migrate-production"]
+    groups = {group for text in WORKFLOWS.values() for group in groups_of_production(text)}
+    assert groups == {"migrate-production${{ inputs.dry-run && '-dry-run' || '' }}", "migrate-production"}
+
+
+def test_the_check_that_the_page_requires_is_a_job_of_the_workflow() -> None:
+    required = re.findall(r"make \*(.*?)\* a required check", (ROOT / "docs/workflows.md").read_text())
+    assert required == [job["name"] for job in jobs(TO_COPY["examples/workflows/pull-request.yml"]).values()]
 
 
 def rights(text: str) -> set[str]:
@@ -255,5 +273,5 @@ def test_our_own_workflows_write_only_what_a_release_is() -> None:
     }
     assert {name: scopes for name, scopes in writing.items() if scopes} == {
         "image": {"packages", "id-token", "attestations"},
-        "release": {"contents"},
+        "release": {"contents", "packages"},
     }

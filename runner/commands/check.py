@@ -66,6 +66,8 @@ def check(
     journal.migrations, undoable, wrong = _parsed(config, journal, files)
     problems += wrong
     looked_at = journal.migrations if changes is None else _of(journal.migrations, changes.touched)
+    if changes is not None:
+        journal.touched = frozenset(each.version for each in journal.migrations if _is_touched(each, changes.touched))
     verdicts.append(linted(config, journal, console, checkout, looked_at, pg_version=None))
     if problems:
         raise InputError(*problems)

@@ -46,6 +46,7 @@ class Journal:
         self.target: Target | None = None
         self.plan: Plan | None = None
         self.migrations: Sequence[Migration] = ()
+        self.touched: frozenset[str] | None = None
         self.table: Table | None = None
         self.findings: list[Finding] = []
         self._stages: list[StageResult] = []
@@ -122,6 +123,7 @@ class Journal:
             stages=tuple(self._stages),
             plan=self.plan,
             migrations=tuple(self.migrations),
+            touched=self.touched,
             verdicts=tuple(self.verdicts),
             steps=tuple(self.steps),
             rehearsed=tuple(self.rehearsed),

@@ -6,15 +6,17 @@ Its language: https://mermaid.js.org/syntax/entityRelationshipDiagram.html
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from runner.core.schema import Schema, SchemaObject
 from runner.core.schema_diff import TABLES, TYPE, SchemaDifference
 
 MOST_TABLES = (25, 12, 6, 3, 1)  # as many of them as the largest picture takes
+MOST_ALONE = 6  # tables that no foreign key joins with another: they stand below each other, a tower
 MOST_COLUMNS = 30
 MOST_LINES = 100  # between tables
+LARGE = 40  # lines of a source, each of about 50 pixels in the picture: two screens
 LARGEST = 45_000  # characters; Mermaid refuses 50,000
 LONGEST = 63  # characters of a name or a type, as PostgreSQL's names have
 
@@ -97,21 +99,26 @@ class Line:
 
 def diagram(difference: SchemaDifference, scrub: Callable[[str], str]) -> str:
     """The tables that are new, changed or gone, with their columns and keys, and, by name only, those that foreign keys
-    join with them. Empty when no column and no key of a table is touched. Names pass through `scrub`. What there is no
-    room for is counted.
+    join with them. Empty when no column and no key of a table is touched, or in many tables that no key joins with
+    another. Names pass through `scrub`. What there is no room for is counted.
     """
     before, after = _tables(difference.before), _tables(difference.after)
     touched = _touched(difference)
-    boxes = [
-        *(Box(table, *_drawn(table, before, after)) for table in after.columns if table in touched),
-        *(Box(table, "removed") for table in before.columns if table in touched - after.columns.keys()),
-    ]
-    if not boxes:
-        return ""
+    boxes = {table: Box(table, *_drawn(table, before, after)) for table in after.columns if table in touched}
+    gone = [Box(table, "removed") for table in before.columns if table in touched - after.columns.keys()]
     lines = [line for line in _lines(before, after) if {line.table, line.other} & touched]
-    boxes += [Box(table) for table in dict.fromkeys(_ends(lines)) if table not in touched]
-    sources = (_source(boxes, lines, most, scrub) for most in MOST_TABLES)
+    joined = [boxes.pop(table, Box(table)) for table in _joined(lines, touched)]
+    alone = [*boxes.values(), *gone]
+    room = len(joined) + (len(alone) if len(alone) <= MOST_ALONE else 0)
+    if not room:
+        return ""
+    sources = (_source([*joined, *alone], lines, min(most, room), scrub) for most in MOST_TABLES)
     return next(source for source in sources if len(source) <= LARGEST)
+
+
+def large(picture: str) -> bool:
+    """Whether a picture is taller than two screens, and so to be folded. Its source may stand in a fence."""
+    return len(picture.splitlines()) > LARGE
 
 
 # What is drawn
@@ -195,9 +202,12 @@ def _lines(before: Tables, after: Tables) -> Iterator[Line]:
                 )
 
 
-def _ends(lines: Iterable[Line]) -> Iterator[str]:
-    for line in lines:
-        yield from (line.table, line.other)
+def _joined(lines: Iterable[Line], touched: Set[str]) -> Iterable[str]:
+    """The tables that lines join with others. Of each line the touched end comes first and the other soon behind it, so
+    that the first few tables are a picture already.
+    """
+    pairs = ((line.table, line.other) for line in lines if line.table != line.other)
+    return dict.fromkeys(table for pair in pairs for table in sorted(pair, key=lambda table: table not in touched))
 
 
 # How it is written

@@ -6,7 +6,11 @@ from dataclasses import dataclass, replace
 
 NOTE = "\n_Left out, as GitHub takes no more: {}._\n\n"
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
-FOLD_BEGINS, FOLD_ENDS = re.compile(r"<details\b", re.IGNORECASE), re.compile(r"</details>", re.IGNORECASE)
+FOLD_BEGINS, FOLD_ENDS = re.compile(r"<details\b"), re.compile(r"</details>")  # at a line's beginning, as ours
+ROW, BELOW_HEADINGS = re.compile(r"\|.*\|"), re.compile(r"\|[-:| ]+\|")  # of a table
+SHORTENED = " …\n"
+SPARE = 80  # bytes for what must be closed behind a line that was shortened
+LARGEST_SUMMARY = 1024 * 1024  # bytes a step; GitHub drops what is larger, whole
 ALL = 0  # of the rank: what is never left out as long as anything is shown
 
 
@@ -60,22 +64,46 @@ def _sections(markdown: str, token: str) -> Iterator[Section]:
 
 
 def _cut(text: str, room: int) -> str:
-    """As many whole lines as there is room for, with what they open closed behind them."""
+    """As many lines as there is room for, with what they open closed behind them. A line that alone is too long is
+    shortened, unless it is a table's; of a table without a row, and of a heading without a word, nothing stays.
+    """
     lines: list[str] = []
     used, fence, folds = 0, "", 0
     kept, closing = 0, ""
     for line in text.splitlines(keepends=True):
+        if used + len(line.encode()) > room and not ROW.match(line):
+            line = _shortened(line, room - used)  # noqa: PLW2901
         used += len(line.encode())
         if used > room:
             break
         lines.append(line)
         fence = _fence_behind(line, fence)
         if not fence:
-            folds += len(FOLD_BEGINS.findall(line)) - len(FOLD_ENDS.findall(line))
+            folds += bool(FOLD_BEGINS.match(line)) - bool(FOLD_ENDS.match(line))
         ends = (f"{fence}\n" if fence else "") + "\n</details>\n" * max(folds, 0)
         if used + len(ends.encode()) <= room:
             kept, closing = len(lines), ends
-    return "".join(lines[:kept]) + closing
+        if line.endswith(SHORTENED):
+            break
+    whole = lines[:kept]
+    while whole and not closing and _promises(whole):
+        whole.pop()
+    return "".join(whole) + closing
+
+
+def _shortened(line: str, room: int) -> str:
+    """The beginning of a line, at least some words of it; else the line itself."""
+    left = room - len(SHORTENED.encode()) - SPARE
+    return line.encode()[:left].decode(errors="ignore") + SHORTENED if left >= SPARE else line
+
+
+def _promises(lines: Sequence[str]) -> bool:
+    """Whether the last line is only the beginning of something: a heading, a table's head, what announces a block."""
+    last = lines[-1]
+    if ROW.match(last):
+        below = len(lines) < 2 or not ROW.match(lines[-2])
+        return bool(BELOW_HEADINGS.fullmatch(last.strip())) or below
+    return not last.strip() or last.startswith("#") or last.rstrip().endswith(":")
 
 
 def _fence_behind(line: str, fence: str) -> str:

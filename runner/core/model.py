@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
@@ -152,6 +153,9 @@ PRODUCTION = "production"  # the environment that the gates guard
 DOCS_URL = "https://github.com/org/db-migrate-action/blob/v1/docs"
 
 
+PULL_REQUESTS = frozenset({"pull_request", "pull_request_target"})  # GitHub's events
+
+
 class Status(StrEnum):
     """A migration's state in the ledger."""
 
@@ -180,6 +184,16 @@ class Applied:
     @property
     def completed(self) -> bool:
         return self.status == Status.COMPLETED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedVersion:
+    """A migration that runs of one tag have completed."""
+
+    version: str
+    run_id: str
+    run_started_at: datetime
+    restore_point: str  # of the run; empty when there was none
 
 
 class LedgerState(StrEnum):
@@ -601,6 +615,11 @@ class RunContext:
     activity: str = ""  # what happened to a release, for its event: "published"
 
     @property
+    def of_a_pull_request(self) -> bool:
+        """Started by one, which applies nothing."""
+        return self.event in PULL_REQUESTS
+
+    @property
     def commit(self) -> str:
         """The one that people know."""
         return self.head_sha or self.sha
@@ -619,7 +638,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """The one value that every output is rendered from. Complete up to the point where the run ended."""
 
@@ -635,6 +654,7 @@ class Report:
     stages: Sequence[StageResult] = ()
     plan: Plan | None = None
     migrations: Sequence[Migration] = ()  # of the plan, parsed
+    touched: frozenset[str] | None = None  # versions that the pull request changes; None when it is of none
     verdicts: Sequence[Verdict] = ()
     steps: Sequence[StepResult] = ()
     rehearsed: Sequence[StepResult] = ()  # what was executed on a throw-away database
@@ -655,8 +675,19 @@ class Report:
 
     def step_of(self, version: str) -> StepResult | None:
         """What happened to a migration; None when it was not reached."""
-        steps = (*self.steps, *self.rehearsed)
-        return next((step for step in steps if step.migration.version == version), None)
+        return self._steps_by_version.get(version)
+
+    @cached_property
+    def _steps_by_version(self) -> Mapping[str, StepResult]:
+        return {step.migration.version: step for step in (*self.rehearsed[::-1], *self.steps[::-1])}
+
+    @property
+    def in_question(self) -> tuple[Migration, ...]:
+        """The migrations that a pull request touches, and those that failed; all of them where there is none."""
+        if self.touched is None:
+            return tuple(self.migrations)
+        failed = {version for version, step in self._steps_by_version.items() if not step.completed}
+        return tuple(each for each in self.migrations if each.version in self.touched | failed)
 
     @property
     def applied(self) -> tuple[str, ...]:

@@ -23,9 +23,9 @@ def next_steps(report: Report) -> list[str]:
         said += [f"Run again to go on with {pending[0]}."] if pending else []
     elif failed:
         said.append(f"{_how_to_go_on(failed)}: the run goes on with {(*pending, failed.migration.version)[0]}.")
-    elif outcome is Outcome.DRY_RUN and pending:
+    elif outcome is Outcome.DRY_RUN and pending and not report.context.of_a_pull_request:
         how = "with `dry-run: false`" if report.context.manual else "without `dry-run`"
-        said.append(f"Run again {how} to apply these migrations.")
+        said.append(f"Run again {how} to apply these migrations, or approve the job that waits for this plan.")
     return said
 
 

@@ -25,7 +25,8 @@ class HealthMode(StrEnum):
 
 def check_target(target: Target, schema: str, *, dry_run: bool = False) -> list[Finding]:
     """Raises DatabaseUnusable with what keeps a run from writing, the grant that is missing for one, and InputError
-    when the ledger's place is taken. A dry run needs to read only: it gets the same as warnings.
+    when the ledger's place is taken. A dry run needs to read only: it gets the same as notices, as its role may be
+    meant to do no more.
     """
     if target.server_version // 10000 < OLDEST:
         raise DatabaseUnusable(Finding(f"{target.server} is too old", hint=f"PostgreSQL {OLDEST} or later is needed"))
@@ -33,7 +34,7 @@ def check_target(target: Target, schema: str, *, dry_run: bool = False) -> list[
     problems = [*_closed_to_writing(target), *_missing_rights(target, schema)]
     if problems and not dry_run:
         raise DatabaseUnusable(*problems)
-    return [replace(problem, level=Level.WARNING) for problem in problems]
+    return [replace(problem, level=Level.NOTICE) for problem in problems]
 
 
 def health_findings(facts: HealthFacts, target: Target) -> list[Finding]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import httpx
 
 FIRST_PAUSE = 0.5  # seconds
+LONGEST_WAIT = 24 * 60 * 60.0  # seconds; GitHub counts requests by the hour
+NO_JSON = (ValueError, RecursionError)  # the latter for what is nested too deeply
 
 
 class Purpose(NamedTuple):
@@ -60,7 +62,7 @@ def _said(answer: "httpx.Response") -> Mapping[str, Any]:
     """What GitHub says about a refusal."""
     try:
         said = answer.json()
-    except ValueError:
+    except NO_JSON:
         return {}
     return said if isinstance(said, dict) else {}
 
@@ -77,13 +79,14 @@ def message_of(answer: "httpx.Response") -> str:
     return ": ".join(str(part) for part in (_said(answer).get("message"), *of_fields) if part)
 
 
-def pause_after(tried: "httpx.Response | httpx.RequestError", attempt: int) -> float | None:
+def pause_after(tried: "httpx.Response | Exception", attempt: int) -> float | None:
     """Seconds until it is worth trying again; None when it is not."""
     import httpx
 
-    if isinstance(tried, httpx.RequestError):
+    if isinstance(tried, Exception):
         for_good = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
-        return None if isinstance(tried, for_good) else _usual_pause(attempt)
+        temporary = isinstance(tried, httpx.RequestError) and not isinstance(tried, for_good)
+        return _usual_pause(attempt) if temporary else None
     if _is_limited(tried):
         seconds = _seconds_to_wait(tried)
         return _usual_pause(attempt) if seconds is None else seconds
@@ -113,10 +116,12 @@ def _is_limited(answer: "httpx.Response") -> bool:
 
 
 def _seconds_to_wait(answer: "httpx.Response") -> float | None:
-    """As GitHub asks; None when it does not say."""
-    if (after := answer.headers.get("retry-after", "")).isdecimal():
-        return float(after)
-    if answer.headers.get("x-ratelimit-remaining") == "0":
-        reset = answer.headers.get("x-ratelimit-reset", "")
-        return max(0.0, float(reset) - time.time()) if reset.isdecimal() else None
-    return None
+    """As GitHub asks; None when it does not say, or what it cannot mean."""
+    after, reset = answer.headers.get("retry-after", ""), answer.headers.get("x-ratelimit-reset", "")
+    if after.isdecimal():
+        seconds = float(after)
+    elif answer.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
+        seconds = max(0.0, float(reset) - time.time())
+    else:
+        return None
+    return seconds if seconds <= LONGEST_WAIT else None

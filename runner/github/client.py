@@ -4,24 +4,28 @@ https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl
 
 from runner import __version__
 from runner.errors import Finding, InputError
-from runner.github.answers import READING, Purpose, message_of, pause_after, refusal
+from runner.github.answers import NO_JSON, READING, Purpose, message_of, pause_after, refusal
 
 if TYPE_CHECKING:
     import httpx
 
 API_URL = "https://api.github.com"
 API_VERSION = "2022-11-28"
+REPOSITORY = re.compile(r"(?!\.+/)[\w.-]+/(?!\.+$)[\w.-]+", re.ASCII)  # dots alone would lead elsewhere in a path
 ANSWER_WITHIN = 10.0  # seconds for each of connecting, sending and reading
 ATTEMPTS = 4
-PATIENCE = 25.0  # seconds from the beginning of a conversation; nothing is sent again after that
+PATIENCE = 25.0  # seconds from the beginning of a conversation; nothing is asked, and no answer read, after that
+LARGEST_ANSWER = 64 * 1024 * 1024  # bytes; beyond a page of 100 releases of 125,000 characters
 LARGEST_PAGE = 100  # entries of a list; GitHub sends no more at once
 LONGEST_MESSAGE = 200  # characters
 CHECK_THE_WAY = (
@@ -71,6 +75,11 @@ class GitHub:
                 )
             ) from None
 
+    @classmethod
+    def of(cls, environ: Mapping[str, str], token: str, *, purpose: Purpose = READING) -> Self:
+        """A conversation with the GitHub that a job runs on; with github.com outside of a job."""
+        return cls(token, api_url=environ.get("GITHUB_API_URL") or API_URL, purpose=purpose)
+
     def __enter__(self) -> Self:
         return self
 
@@ -86,6 +95,17 @@ class GitHub:
         https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github#githubs-token-formats
         """
         return self._token.startswith("ghs_")
+
+    def path_of(self, repository: str) -> str:
+        """Where a repository stands, from its name: octo-org/shop. Raises InputError when that is none."""
+        if not REPOSITORY.fullmatch(repository):
+            raise InputError(
+                Finding(
+                    "this run is of no repository: GITHUB_REPOSITORY is not owner/name",
+                    hint=f"run it in a job on GitHub, whose runner sets the variable; or {self.purpose.otherwise}",
+                )
+            )
+        return f"/repos/{repository}"
 
     def get(self, path: str, **query: str) -> Any:
         """The JSON that GitHub answers. Raises InputError when it does not."""
@@ -143,15 +163,15 @@ class GitHub:
 
     def _try(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, object] | None = None
-    ) -> "httpx.Response | httpx.RequestError":
-        """What comes of one attempt."""
+    ) -> "httpx.Response | Exception":
+        """What comes of one attempt. Raises InputError when it is not worth another."""
         import httpx
 
         content, headers = (None, {}) if body is None else (json.dumps(body), {"Content-Type": "application/json"})
-        request = self._http.build_request(method, path, params=query or None, content=content, headers=headers)
         try:
+            request = self._http.build_request(method, path, params=query or None, content=content, headers=headers)
             return self._send(request)
-        except httpx.RequestError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:  # UnicodeError: a name no host has
             return error
 
     def _send(self, request: "httpx.Request") -> "httpx.Response":
@@ -163,8 +183,10 @@ class GitHub:
         import httpx
 
         for _ in range(self._http.max_redirects):
-            answer = self._http.send(request)
-            onward = answer.next_request
+            request.extensions["timeout"] = httpx.Timeout(min(ANSWER_WITHIN, self._left())).as_dict()
+            with closing(self._http.send(request, stream=True)) as coming:
+                answer = self._read(coming)
+            onward = coming.next_request
             if onward is None:
                 return answer
             if request.method != "GET" and (answer.status_code == 303 or "Authorization" not in onward.headers):
@@ -172,7 +194,33 @@ class GitHub:
             request = httpx.Request(request.method, onward.url, headers=onward.headers, content=request.content)
         raise httpx.TooManyRedirects("", request=request)
 
-    def _waited(self, tried: "httpx.Response | httpx.RequestError", attempt: int) -> bool:
+    def _read(self, coming: "httpx.Response") -> "httpx.Response":
+        """The answer with its body. httpx itself gives up on silence, and takes all from whom keeps sending."""
+        import httpx
+
+        body = bytearray()
+        for part in coming.iter_bytes():
+            self._left()
+            body += part
+            if len(body) > LARGEST_ANSWER:
+                raise self._not_github(f"sent more than {LARGEST_ANSWER:,} bytes")
+        headers = coming.headers.copy()
+        headers.pop("Content-Encoding", None)
+        return httpx.Response(coming.status_code, headers=headers, content=bytes(body))
+
+    def _left(self) -> float:
+        """The seconds that the conversation may go on. Raises InputError when there are none."""
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise InputError(
+                Finding(
+                    f"GitHub is too slow: it has not answered everything within {PATIENCE:.0f} s",
+                    hint=f"run the job again later; or {self.purpose.otherwise}",
+                )
+            )
+        return left
+
+    def _waited(self, tried: "httpx.Response | Exception", attempt: int) -> bool:
         """Whether it is worth trying again; if so, it is time to."""
         pause = pause_after(tried, attempt)
         if pause is None or attempt == ATTEMPTS or self._clock() + pause > self._deadline:
@@ -180,7 +228,7 @@ class GitHub:
         self._pause(pause)
         return True
 
-    def _answered(self, tried: "httpx.Response | httpx.RequestError") -> "httpx.Response":
+    def _answered(self, tried: "httpx.Response | Exception") -> "httpx.Response":
         """The answer, if there is one."""
         import httpx
 
@@ -188,7 +236,7 @@ class GitHub:
             return tried
         raise InputError(
             Finding(
-                f"GitHub could not be asked at {self._http.base_url.host}: {type(tried).__name__}",
+                f"GitHub could not be asked at {self._http.base_url.raw_host.decode()}: {type(tried).__name__}",
                 detail=self._readable(str(tried)),
                 hint=f"{CHECK_THE_WAY}; or {self.purpose.otherwise}",
             )
@@ -204,13 +252,13 @@ class GitHub:
     def _json(self, answer: "httpx.Response") -> Any:
         try:
             return answer.json()
-        except ValueError:
-            raise InputError(
-                Finding(
-                    "what answered in GitHub's place did not send JSON",
-                    hint=f"{CHECK_THE_WAY}; or {self.purpose.otherwise}",
-                ),
-            ) from None
+        except NO_JSON:
+            raise self._not_github("did not send JSON") from None
+
+    def _not_github(self, why: str) -> InputError:
+        return InputError(
+            Finding(f"what answered in GitHub's place {why}", hint=f"{CHECK_THE_WAY}; or {self.purpose.otherwise}")
+        )
 
     def _readable(self, text: str) -> str:
         """What somebody else said, in short, without the token."""

@@ -5,7 +5,7 @@ https://docs.github.com/en/rest/issues/comments; to GitHub a pull request is an 
 
 from typing import Any
 
-from runner.core.sections import marks_of, same_text
+from runner.core.marked import marks_of, same_text
 from runner.errors import Finding, InputError
 from runner.github.answers import Purpose
 from runner.github.client import GitHub
@@ -36,7 +36,7 @@ def put_comment(github: GitHub, *, repository: str, number: int, key: str, body:
                 hint="have the template `pr_comment.md.j2` say less; the summary has room for 1 MiB",
             )
         )
-    issues = f"/repos/{repository}/issues"
+    issues = f"{github.path_of(repository)}/issues"
     author = None if github.as_app else _id(github, github.get("/user"))
 
     def ours() -> Any:

@@ -8,15 +8,14 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from runner.core.model import DOCS_URL, RunContext
-
-PULL_REQUESTS = frozenset({"pull_request", "pull_request_target"})
+from runner.core.model import DOCS_URL, PULL_REQUESTS, RunContext
 
 
 def run_context(environ: Mapping[str, str]) -> RunContext:
     """The context of this run. Outside of GitHub only the actor is known: the user of the machine."""
     repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
     attempt = environ.get("GITHUB_RUN_ATTEMPT", "")
+    later = f"/attempts/{attempt}" if attempt not in {"", "1"} else ""  # the run's own page shows the newest
     server = environ.get("GITHUB_SERVER_URL", "https://github.com")
     action = environ.get("GITHUB_ACTION_REPOSITORY", "")
     event, sha = environ.get("GITHUB_EVENT_NAME", ""), environ.get("GITHUB_SHA", "")
@@ -29,7 +28,7 @@ def run_context(environ: Mapping[str, str]) -> RunContext:
         ref=_readable(environ.get("GITHUB_REF", "")),
         sha=sha,
         head_sha=_told(payload, "pull_request", "head", "sha"),
-        run_url=f"{server}/{repository}/actions/runs/{run}" if repository and run else "",
+        run_url=f"{server}/{repository}/actions/runs/{run}{later}" if repository and run else "",
         source_url=f"{server}/{repository}/blob/{sha}" if repository and sha else "",
         commits_url=f"{server}/{repository}/commit" if repository else "",
         docs_url=f"{server}/{action}/blob/{environ.get('GITHUB_ACTION_REF') or 'HEAD'}/docs" if action else DOCS_URL,

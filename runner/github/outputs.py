@@ -10,10 +10,10 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from runner.core.fit import LARGEST_SUMMARY
 from runner.core.model import Report
 
 REPORT_FOLDER, REPORT_FILE, PLAN_FILE = "db-migrate-report", "report.json", "plan.json"
-LARGEST_SUMMARY = 1024 * 1024  # bytes a step; GitHub drops what is larger, whole
 
 
 def outputs_of(report: Report, *, plan: str = "", told: str = "") -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from runner.core.model import RunContext
 from runner.core.semver import parse_version
-from runner.github.client import API_URL, GitHub
+from runner.github.client import GitHub
 from runner.github.comments import COMMENTING, put_comment
 from runner.github.pull_request import read_pull_request
 from runner.github.releases import RELEASING, put_release
@@ -23,20 +23,20 @@ def commenting(environ: Mapping[str, str], *, token: str, about: tuple[str, ...]
         if pull is None:
             return ""
         key = _key(_workflow(environ), *about)
-        with GitHub(token, api_url=environ.get("GITHUB_API_URL") or API_URL, purpose=COMMENTING) as github:
+        with GitHub.of(environ, token, purpose=COMMENTING) as github:
             return put_comment(github, repository=pull.repository, number=pull.number, key=key, body=body)
 
     return comment
 
 
 def releasing(environ: Mapping[str, str], context: RunContext, *, token: str, about: tuple[str, ...]) -> PublishRelease:
-    """How the notes of a tag get into its release, a section for each thing that runs are `about`. It raises InputError
+    """How the notes of a tag get into its release, a block for each thing that runs are `about`. It raises InputError
     when GitHub does not take them.
     """
 
     def publish(tag: str, notes: str, more: bool) -> str:
         version = parse_version(tag.removeprefix("v"))
-        with GitHub(token, api_url=environ.get("GITHUB_API_URL") or API_URL, purpose=RELEASING) as github:
+        with GitHub.of(environ, token, purpose=RELEASING) as github:
             return put_release(
                 github,
                 repository=context.repository,

@@ -13,13 +13,12 @@ from urllib.parse import quote
 
 from runner.core.changes import FETCH_MORE, Entry, EntryKind, PullRequest, Trees, files_of
 from runner.errors import Finding, InputError
-from runner.github.client import GitHub
+from runner.github.client import REPOSITORY, GitHub
 
 WITH_SECRETS = "pull_request_target"
 EVENTS = frozenset({"pull_request", WITH_SECRETS})
 OF_A_LINK = "120000"  # its mode in a tree
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
 def read_pull_request(environ: Mapping[str, str]) -> PullRequest | None:
@@ -32,7 +31,7 @@ def read_pull_request(environ: Mapping[str, str]) -> PullRequest | None:
     payload = _payload(environ.get("GITHUB_EVENT_PATH", ""))
     number = _at(payload, "pull_request", "number")
     base_ref = _at(payload, "pull_request", "base", "ref")
-    if not isinstance(number, int):
+    if type(number) is not int:  # true is an int to Python
         raise _malformed("pull_request.number")
     if not isinstance(base_ref, str) or not base_ref:
         raise _malformed("pull_request.base.ref")
@@ -54,7 +53,7 @@ def trees_from_github(github: GitHub, pull: PullRequest, folders: Iterable[PureP
 
     Raises InputError when GitHub cannot be asked, or does not say.
     """
-    repository = f"/repos/{pull.repository}"
+    repository = github.path_of(pull.repository)
     branch = github.find(f"{repository}/git/ref/heads/{quote(pull.base_ref)}")
     base = (
         _sha(branch, "object", "sha") if branch is not None else pull.base_sha
@@ -97,7 +96,7 @@ def _payload(path: str) -> object:
         return json.loads(Path(path).read_bytes())
     except OSError as error:
         problem = f"the event cannot be read: {error.strerror}" if path else "the variable is not set"
-    except ValueError:
+    except (ValueError, RecursionError):
         problem = "the event is not JSON"
     raise InputError(Finding(f"GITHUB_EVENT_PATH: {problem}", hint="GitHub's runner writes this file; leave it alone"))
 

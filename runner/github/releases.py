@@ -1,4 +1,4 @@
-"""The release of a tag: the notes of each database stand in a section of their own, between what people have written.
+"""The release of a tag: the notes of each database stand in a block of their own, between what people have written.
 
 https://docs.github.com/en/rest/releases/releases
 """
@@ -6,7 +6,7 @@ https://docs.github.com/en/rest/releases/releases
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from runner.core.sections import has_section, with_section
+from runner.core.marked import has_block, with_block
 from runner.errors import Finding, InputError
 from runner.github.answers import Purpose
 from runner.github.client import GitHub
@@ -34,17 +34,17 @@ def put_release(
 ) -> str:
     """Write the notes of `key` into the release of a tag, which is made when there is none. Returns its URL.
 
-    What stands outside of the section stays as it is, and so do title, draft and pre-release of a release that is
+    What stands outside of the block stays as it is, and so do title, draft and pre-release of a release that is
     there. With `keep` notes that are there stay as well: those of a run that applied nothing would say less. Nothing is
     sent when nothing changes. Raises InputError when GitHub does not do it.
     """
-    repo = f"/repos/{repository}"
+    repo = github.path_of(repository)
 
     def existing() -> Any:
         published = github.find(f"{repo}/releases/tags/{quote(tag, safe='')}")
         return published or _draft(github, repo, tag)
 
-    text = _fitting(with_section("", key, notes))
+    text = _fitting(with_block("", key, notes))
     release = existing()
     if release is None:
         _require_tag(github, repo, tag)
@@ -54,7 +54,7 @@ def put_release(
             unless=existing,
         )
     found = _release(github, repo, release)
-    text = found.text if keep and has_section(found.text, key) else with_section(found.text, key, notes)
+    text = found.text if keep and has_block(found.text, key) else with_block(found.text, key, notes)
     if text != found.text:
         github.patch(found.path, {"body": _fitting(text)})
     return found.url

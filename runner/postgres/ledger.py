@@ -19,6 +19,7 @@ from runner.core.model import (
     LedgerState,
     Migration,
     MigrationFile,
+    ReleasedVersion,
     RunContext,
     SourceFile,
     Status,
@@ -96,9 +97,11 @@ KEEP: LiteralString = """
     SET schema_fingerprint = CASE WHEN run_id = %(run_id)s THEN %(fingerprint)s ELSE schema_fingerprint END,
         schema_snapshot = CASE WHEN run_id = %(run_id)s THEN %(snapshot)s END
     WHERE run_id = %(run_id)s OR schema_snapshot IS NOT NULL"""  # of the last run only: it is large
-COMPLETED_OF_REF: LiteralString = """
-    SELECT version FROM {schema}.schema_migrations JOIN {schema}.migration_runs USING (run_id)
-    WHERE status = 'completed' AND ref = %s AND repository = %s"""
+RELEASED: LiteralString = """
+    SELECT version, run_id::text, started_at AS run_started_at, coalesce(restore_point, '') AS restore_point
+    FROM {schema}.schema_migrations JOIN {schema}.migration_runs USING (run_id)
+    WHERE status = 'completed' AND ref = %s AND repository = %s
+    ORDER BY started_at, version"""
 RECORD_ENVIRONMENT: LiteralString = """
     INSERT INTO {schema}.migration_environment (environment) VALUES (%s) ON CONFLICT DO NOTHING"""
 OTHERS: LiteralString = """
@@ -578,12 +581,15 @@ class Ledger:
         """The versions that the ledger has as completed by this run."""
         return {version for (version,) in connection.execute(self._sql(COMPLETED_BY), [self.context.run_id]).fetchall()}
 
-    def completed_of_ref(self, connection: Connection) -> set[str]:
-        """The versions that the ledger has as completed by runs of this run's ref: of a tag, what it has migrated."""
+    def released(self, connection: Connection) -> list[ReleasedVersion]:
+        """The versions that runs of this run's ref have completed, those of the first run first: of a tag, what it has
+        migrated.
+        """
         with usable(connection):
             with reading(connection):
-                cursor = connection.execute(self._sql(COMPLETED_OF_REF), [self.context.ref, self.context.repository])
-            return {version for (version,) in cursor.fetchall()}
+                cursor = connection.cursor(row_factory=rows.class_row(ReleasedVersion))
+                cursor.execute(self._sql(RELEASED), [self.context.ref, self.context.repository])
+            return cursor.fetchall()
 
     def _common(self, step: StepResult) -> dict[str, Any]:
         return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import chain, islice
 from typing import cast
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -9,10 +10,11 @@ from jinja2.meta import find_undeclared_variables
 
 from runner.errors import Finding
 from runner.render import FOLDER
-from runner.templating.sandbox import BUILTIN, COUNTED, JOINED, OF_JINJA, Sandbox, Source
+from runner.templating.sandbox import BUILTIN, INTERNAL, OF_JINJA, Sandbox, Source
 from runner.templating.values import ATTRIBUTES
 
 LISTED = "docs/templates.md lists what there is"
+MOST_TOLD = 20  # of one template
 ATTRIBUTE_FIRST = frozenset({"selectattr", "rejectattr", "groupby"})  # filters, by their first argument
 REFERENCES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
@@ -56,11 +58,14 @@ class _Check:
         self._known = self._set.union(*ATTRIBUTES.values(), *OF_JINJA.values(), *made)
 
     def problems(self, name: str) -> list[Finding]:
-        """Of one template. Only where nothing else is wrong it is compiled, which shows the rest."""
+        """The first of one template. Only where nothing else is wrong it is compiled, which shows the rest."""
         source, tree = self._own[name], self._trees[name]
-        found = [*self._filters_and_tests(source, tree), *self._references(name, tree), *self._attributes(source, tree)]
+        plain = chain(
+            self._filters_and_tests(source, tree), self._references(name, tree), self._attributes(source, tree)
+        )
+        found = list(islice(plain, MOST_TOLD))
         try:
-            found = found or [*self._blocks(source, tree), *self._names(name, tree)]
+            found = found or list(islice(chain(self._blocks(source, tree), self._names(name, tree)), MOST_TOLD))
             if not found:
                 self._sandbox.compile(source.text, name, str(source.path))
         except TemplateSyntaxError as error:
@@ -68,7 +73,7 @@ class _Check:
         return found
 
     def _filters_and_tests(self, source: Source, tree: nodes.Template) -> Iterator[Finding]:
-        filters = self._sandbox.filters.keys() - {COUNTED, JOINED}
+        filters = self._sandbox.filters.keys() - INTERNAL
         for node in tree.find_all(nodes.Filter):
             if node.name not in filters:
                 yield _unknown(source, node.lineno, "filter", node.name, filters)

@@ -1,12 +1,13 @@
 """The templates that a run is told with: ours, or the user's in their place."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from runner.core.fit import fit
+from runner.core.fit import LARGEST_SUMMARY, fit
 from runner.core.model import Report
 from runner.errors import Finding, InputError, Level
 from runner.render import FOLDER, MARK, environment
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 LARGEST = 256 * 1024  # bytes of one template; a dozen times of what ours have
 ENDING = ".j2"
-LARGEST_SUMMARY = 1024 * 1024  # bytes a step; GitHub drops what is larger, whole
 LARGEST_COMMENT = 65_000  # bytes; GitHub takes 65,536 characters, our hidden line among them
 LARGEST_NOTES = 100_000  # bytes; GitHub takes 125,000 characters, with what people have written
 LISTED = "docs/templates.md lists the names"
@@ -74,6 +74,17 @@ def open_templates(checkout: Path, folder: PurePosixPath | None) -> Templates:
     """
     if folder is None:
         return Templates()
+    try:
+        return Templates(_checked(checkout, folder))
+    except InputError:
+        raise
+    except Exception as error:  # a template may come with a pull request, which must not end the run untold
+        why = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
+        hint = "take out what is unusual in them"
+        raise InputError(Finding(f"templates-path: these cannot be checked: {why}", path=folder, hint=hint)) from error
+
+
+def _checked(checkout: Path, folder: PurePosixPath) -> "dict[str, Source]":
     from runner.templating.check import check
 
     ours = _ours()
@@ -86,7 +97,7 @@ def open_templates(checkout: Path, folder: PurePosixPath | None) -> Templates:
         problems.append(Finding("templates-path: no file here has the name of a template", path=folder, hint=hint))
     if problems := problems or check(own, ours):
         raise InputError(*problems)
-    return Templates(own)
+    return own
 
 
 def _ours() -> list[str]:
@@ -129,9 +140,14 @@ def _read_all(root: Path, folder: PurePosixPath, names: list[str]) -> "tuple[dic
 
 
 def _is_there(root: Path, name: str) -> bool:
-    """In the folder, even as a link that leads nowhere."""
+    """In the folder, even as a link that leads nowhere. Nothing has a name that is too long, or not UTF-8."""
     path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and ((root / path).exists() or (root / path).is_symlink())
+    if path.is_absolute() or ".." in path.parts:
+        return False
+    try:
+        return bool(name.encode()) and ((root / path).exists() or (root / path).is_symlink())
+    except (OSError, ValueError):
+        return False
 
 
 def _read(root: Path, folder: PurePosixPath, name: str) -> "Source | Finding":
@@ -162,7 +178,8 @@ def _misnamed(root: Path, folder: PurePosixPath, used: set[str], ours: list[str]
     for name in sorted(place.name for place in root.glob(f"*{ENDING}") if place.name not in used):
         if close := get_close_matches(name, ours, n=1, cutoff=0.8):
             hint = f"did you mean `{close[0]}`?"
-            yield Finding("templates-path: no template has this name", path=folder / name, hint=hint)
+            readable = os.fsencode(name).decode(errors="replace")
+            yield Finding("templates-path: no template has this name", path=folder / readable, hint=hint)
 
 
 def _lines(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:

@@ -44,7 +44,8 @@ from runner.errors import Finding
 VALUES: Mapping[type, str] = {
     Report: "command environment outcome exit_code context runner_version started_at duration target stages plan "
     "migrations verdicts steps rehearsed watched plan_document dry_run schema tracking_schema restore_point backup "
-    "smoke undoing release_notes release_url findings table next_steps applied pending current_version step_of",
+    "smoke undoing release_notes release_url touched in_question findings table next_steps applied pending "
+    "current_version step_of",
     RunContext: "run_id actor triggering_actor repository ref sha head_sha commit run_url source_url commits_url "
     "docs_url run_attempt event",
     Target: "database role server server_version",
@@ -95,7 +96,7 @@ JINJA_FILTERS = (
     "reverse round safe select selectattr slice sort sum unique"
 )
 JINJA_FILTERS_OF_TEXT = "capitalize lower replace title trim truncate upper"
-OUR_FILTERS_OF_TEXT = "text prose cell code_cell fenced"
+OUR_FILTERS_OF_TEXT = "text prose cell code_cell fenced section"
 JINJA_GLOBALS = "namespace range"
 
 ATTRIBUTES: Mapping[type, frozenset[str]] = {

@@ -1,16 +1,21 @@
 """What a run writes to GitHub: the release of its tag, the comment on its pull request, the files for later steps."""
 
 import json
+import signal
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.commands.conftest import CommandLine, Ran
+from tests.commands.processes import running
 from tests.commands.test_production import CONFIRMED, TAG, TWO, outputs
 from tests.conftest import Database
-from tests.github_api import BOT, REPOSITORY, TOKEN, Answer, GitHubServer, github_server
+from tests.github_api import BOT, REPOSITORY, TOKEN, Answer, GitHubServer, Origin, github_server
 
 OURS = "### Database migrations in v1.2.3"
 REFUSED = Answer(status=403, body={"message": "Resource not accessible by integration"})
@@ -35,15 +40,14 @@ def release(command_line: CommandLine, github: GitHubServer, *argv: str) -> Ran:
     return command_line(*CONFIRMED, "--create-release", *argv, **TAG, **job(github))
 
 
-def comment(command_line: CommandLine, github: GitHubServer, *argv: str, **environ: str) -> Ran:
-    """A check, as pull request 7 starts it."""
-    event = command_line.checkout.parent / "event.json"
-    head = {"sha": SHA, "ref": "topic"}
-    pull = {"number": 7, "base": {"ref": "main", "sha": SHA}, "head": head}
-    event.write_text(json.dumps({"pull_request": pull, "repository": {"full_name": REPOSITORY}}))
-    about = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(event), "GITHUB_REF": "refs/pull/7/merge"}
-    asked = ("migrate", "--dry-run", "--dry-run-mode", "preview", "--pr-comment", *argv)
-    return command_line(*asked, **job(github) | about | environ)
+def comment(command_line: CommandLine, github: GitHubServer, *argv: str, event: object = None, **environ: str) -> Ran:
+    """A dry run, or the command of the input, as pull request 7 starts it."""
+    path = command_line.checkout.parent / "event.json"
+    pull = {"number": 7, "base": {"ref": "main", "sha": SHA}, "head": {"sha": SHA, "ref": "topic"}}
+    path.write_text(json.dumps(event or {"pull_request": pull, "repository": {"full_name": REPOSITORY}}))
+    about = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(path), "GITHUB_REF": "refs/pull/7/merge"}
+    asked = () if "INPUT_COMMAND" in environ else ("migrate", "--dry-run", "--dry-run-mode", "preview", *argv)
+    return command_line(*asked, **job(github) | about | {"INPUT_PR-COMMENT": "true"} | environ)
 
 
 def job(github: GitHubServer) -> dict[str, str]:
@@ -102,7 +106,9 @@ def test_a_release_that_fails_is_a_warning_and_the_job_may_be_run_again(
     assert "| 02 | two |" in github.releases[0]["body"]
 
 
-def test_notes_have_what_an_attempt_that_failed_half_way_has_applied(shop: CommandLine, github: GitHubServer) -> None:
+def test_notes_have_what_an_attempt_that_failed_half_way_has_applied(
+    shop: CommandLine, github: GitHubServer, database: Database
+) -> None:
     shop.write(_03_bad="SELECT 1 / 0;")
     assert release(shop, github).exit_code == 1
     assert github.releases == []
@@ -110,6 +116,78 @@ def test_notes_have_what_an_attempt_that_failed_half_way_has_applied(shop: Comma
     assert release(shop, github).exit_code == 0
     body = github.releases[0]["body"]
     assert [version in body for version in ("| 01 |", "| 02 |", "| 03 |")] == [True, True, True]
+    first, second = (
+        point for (point,) in database.query("SELECT restore_point FROM migration_runs ORDER BY started_at")
+    )
+    assert f"Restore point before it: `{first}`." in body  # the other lies behind what the first attempt has applied
+    assert str(second) not in body
+    assert "in several attempts" in body
+    sent = len(github.sent)
+    assert outputs(release(shop, github))["outcome"] == "up-to-date"
+    assert len(github.sent) == sent
+
+
+def test_two_databases_of_one_tag_have_a_section_each(
+    shop: CommandLine, github: GitHubServer, database: Database
+) -> None:
+    assert release(shop, github).exit_code == 0
+    other = database.server.create_database(f"{database.name}_west")
+    assert shop(*CONFIRMED, "--create-release", **TAG | {"DATABASE_URL": other.value}, **job(github)).exit_code == 0
+    body = github.releases[0]["body"]
+    assert body.count(OURS) == 2
+    assert f"(database {database.name}," in body.replace("\\", "")
+    assert f"(database {database.name}_west," in body.replace("\\", "")
+
+
+@pytest.mark.parametrize("address", ["http://api..example/api/v3", "http://" + "a" * 64 + ".example", "http://[::1"])
+def test_no_address_of_github_makes_a_failure_of_what_was_applied(
+    shop: CommandLine, github: GitHubServer, database: Database, address: str
+) -> None:
+    job_there = job(github) | {"GITHUB_API_URL": address}
+    ran = shop(*CONFIRMED, "--create-release", **TAG, **job_there)
+    assert ran.exit_code == 0, ran.log
+    assert "✗ release" in ran.log
+    assert database.value("SELECT outcome FROM migration_runs") == "applied"
+    assert comment(shop, github, "--environment", "production", GITHUB_API_URL=address).exit_code == 0
+
+
+def test_a_cancel_while_the_release_is_written_does_not_undo_that_all_went_well(
+    shop: CommandLine, github: GitHubServer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    with hanging(asked) as url:
+        for name, value in (TAG | job(github) | {"GITHUB_API_URL": url}).items():
+            monkeypatch.setenv(name, value)
+        with running(shop, *CONFIRMED, "--create-release") as process:
+            assert asked.wait(20)
+            process.send_signal(signal.SIGTERM)
+            log, _ = process.communicate(timeout=10)
+    assert process.returncode == 0, log
+    assert "the release was not written: cancelled by SIGTERM" in log
+    assert "2 migrations applied to production" in log
+    assert database.value("SELECT outcome FROM migration_runs") == "applied"
+
+
+@contextmanager
+def hanging(asked: threading.Event) -> Iterator[str]:
+    """A server that takes a question and does not answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def take() -> None:
+            with suppress(OSError):
+                held.append(listening.accept()[0])
+                asked.set()
+
+        held: list[socket.socket] = []
+        thread = threading.Thread(target=take)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in held:
+                connection.close()
 
 
 def test_a_tag_that_migrates_nothing_has_no_release(shop: CommandLine, github: GitHubServer) -> None:
@@ -134,13 +212,36 @@ def test_a_pull_request_has_one_comment_that_is_kept_up_to_date(shop: CommandLin
     github.comment("Looks good to me.", BOT)
     assert comment(shop, github).exit_code == 0
     assert "Dry run: 2 migrations would be applied to development" in github.comments[1]["body"]
-    assert f"of [{SHA[:7]}](https://github.com/{REPOSITORY}/commit/{SHA})" in github.comments[1]["body"]
+    assert f"commit [{SHA[:7]}](https://github.com/{REPOSITORY}/commit/{SHA})" in github.comments[1]["body"]
     shop.write(_03_three="CREATE TABLE three ();")
     assert comment(shop, github).exit_code == 0
     assert len(github.comments) == 2
     assert "Dry run: 3 migrations would be applied to development" in github.comments[1]["body"]
     comment(shop, github, "--environment", "staging")
     assert len(github.comments) == 3  # of another database
+
+
+def test_the_comment_of_a_check_names_what_the_pull_request_changes(
+    shop: CommandLine, github: GitHubServer, tmp_path: Path
+) -> None:
+    origin = Origin(tmp_path / "origin")
+    origin.commit(
+        {"migrations/01_one.sql": "-- Breaking: long ago\nCREATE TABLE one (id int);", "migrations/02_two.sql": TWO}
+    )
+    origin.branch_off("topic")
+    origin.commit({"migrations/03_three.sql": "-- Breaking: now\nALTER TABLE two DROP COLUMN id;"}, on="topic")
+    pull = origin.pull("topic")
+    checkout = origin.checkout(tmp_path / "cloned", "refs/pull/7/merge", depth=2)
+    base, head = {"ref": "main", "sha": pull.base_sha}, {"ref": "topic", "sha": pull.head_sha}
+    event = {"pull_request": {"number": 7, "base": base, "head": head}, "repository": {"full_name": REPOSITORY}}
+    where = {"GITHUB_WORKSPACE": str(checkout), "GITHUB_SHA": pull.merge_sha}
+    ran = comment(shop, github, event=event, INPUT_COMMAND="check", **where)
+    assert ran.exit_code == 0, ran.log
+    body = github.comments[0]["body"]
+    assert "| 03 | three | ⚠️ **Breaking:** now |" in body
+    assert "long ago" not in body
+    assert "and 2 migrations that were there before, executed from zero as well." in body
+    assert "ban-drop-column" in body
 
 
 def test_without_the_right_to_comment_it_warns_and_goes_on(shop: CommandLine, github: GitHubServer) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.core.diagram import LARGEST, MOST_COLUMNS, MOST_TABLES, diagram
+from runner.core.diagram import LARGEST, MOST_ALONE, MOST_COLUMNS, MOST_TABLES, diagram, large
 from runner.core.schema import Schema, SchemaObject, schema_of
 from runner.core.schema_diff import SchemaDifference, schema_difference
 from runner.secrets import Scrubber
@@ -265,6 +265,47 @@ def test_of_many_tables_those_that_are_touched_come_first_and_the_others_are_cou
     assert 't1["public.users"] {' in text
     assert text.count('["public.n') == len(lines(text)) == MOST_TABLES[0] - 1
     assert '    more["… and 16 more"]' in text
+
+
+def numbered(count: int, name: str = "a") -> list[SchemaObject]:
+    """As many tables, without keys."""
+    return [each for number in range(count) for each in a_table(f"public.{name}{number:02}", "id bigint")]
+
+
+def drawn(text: str) -> list[str]:
+    return re.findall(r'^    t\d+\["public.(\w+)', text, re.MULTILINE)
+
+
+def test_a_few_tables_that_no_key_joins_with_another_are_drawn() -> None:
+    assert len(drawn(source([], numbered(MOST_ALONE)))) == MOST_ALONE
+
+
+def test_of_many_tables_that_no_key_joins_with_another_there_is_no_picture() -> None:
+    assert source([], numbered(MOST_ALONE + 1)) == ""
+    assert source(numbered(MOST_ALONE + 1), []) == ""
+
+
+def test_among_many_tables_those_that_keys_join_are_drawn_and_the_others_counted() -> None:
+    own = a_key("public.a00", "FOREIGN KEY (id) REFERENCES public.a00(id)")
+    key = a_key("public.users", "FOREIGN KEY (team_id) REFERENCES public.teams(id)")
+    text = source([], [*numbered(92), own, *TEAMS, *USERS, key])
+    assert drawn(text) == ["users", "teams"]
+    assert '    more["… and 92 more"]' in text
+
+
+def test_of_more_tables_than_there_is_room_for_none_is_drawn_without_its_line() -> None:
+    keys = [a_key(f"public.a{number:02}", "FOREIGN KEY (id) REFERENCES public.teams(id)") for number in range(40)]
+    text = source(TEAMS, [*TEAMS, *numbered(40), *keys, *numbered(3, "alone")])
+    assert drawn(text)[:3] == ["a00", "teams", "a01"]
+    assert len(lines(text)) == len(drawn(text)) - 1 == MOST_TABLES[0] - 1
+    assert '    more["… and 19 more"]' in text
+
+
+@pytest.mark.parametrize(("count", "is_large"), [(1, False), (5, False), (6, True)])
+def test_a_picture_that_takes_more_than_two_screens_is_large(count: int, is_large: bool) -> None:
+    columns = [f"c{number} int" for number in range(5)]
+    text = source([], [each for number in range(count) for each in a_table(f"public.a{number}", *columns)])
+    assert large(text) == large(f"```mermaid\n{text}\n```") == is_large
 
 
 def test_the_picture_is_never_larger_than_mermaid_takes() -> None:

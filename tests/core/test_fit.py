@@ -67,6 +67,37 @@ def test_what_a_cut_leaves_open_is_closed(opened: str, closed: str) -> None:
     assert behind == closed + "\n_Left out, as GitHub takes no more: it._\n\n"
 
 
+def test_a_line_that_is_too_long_is_shortened() -> None:
+    fitted = fit("What happened:\n\n" + "word " * 1000 + "\nmore\n", TOKEN, 400)
+    assert fitted.startswith("What happened:\n\nword word ")
+    assert " …\n\n_Left out" in fitted
+    assert "\nmore" not in fitted
+    assert 300 < len(fitted.encode()) <= 400
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        "### Lint\n\n",
+        "### Lint\n\n**a file**\n\n| Line | Finding |\n",
+        "| Line | Finding |\n|--:|---|\n",
+        "It says:\n\n",
+    ],
+)
+def test_nothing_is_left_that_only_begins(begun: str) -> None:
+    text = "first\n" + mark(TOKEN, 1, "it") + "\nkept\n\n" + begun + "| " + "x" * 500 + " |\n"
+    assert fit(text, TOKEN, 300).partition("\n_Left out")[0].rstrip() in {
+        "first\nkept",
+        "first\nkept\n\n### Lint\n\n**a file**",
+    }
+
+
+@pytest.mark.parametrize("line", ["`COMMENT IS '</details>'`\n", "| `</details>` |\n", "- <details\n"])
+def test_the_name_of_a_fold_inside_of_a_line_is_none(line: str) -> None:
+    text = mark(TOKEN, 1, "it") + "\n<details><summary>More</summary>\n\n" + line + "- line\n" * 100
+    assert fit(text, TOKEN, 300).count("\n</details>\n") == 1
+
+
 def test_what_stands_behind_a_cut_in_rank_may_still_fit() -> None:
     text = mark(TOKEN, 1, "large") + "\n" + "x" * 500 + "\n" + mark(TOKEN, 2, "small") + "\nfits\n"
     assert fit(text, TOKEN, 200) == "fits\n\n_Left out, as GitHub takes no more: large._\n\n"

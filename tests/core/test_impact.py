@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from runner.core.impact import Attention, attention, impact_of, impacts_of, risk_of, worth_telling
-from runner.core.impact_words import describe_lock_taken, describe_table, describe_work, dry_run_verdict
+from runner.core.impact_words import (
+    describe_lock_taken,
+    describe_table,
+    describe_work,
+    dry_run_lines,
+    dry_run_verdict,
+)
 from runner.core.model import DryRun, DryRunMode, LockTaken, Rehearsed, Risk, TableFacts, Trace
 from tests.builders import a_migration
 
@@ -147,3 +153,10 @@ def tried(*traces: Trace, **others: Any) -> DryRun:
 )
 def test_the_verdict_of_a_dry_run_is_the_worst_that_was_seen(dry_run: DryRun, verdict: str) -> None:
     assert dry_run_verdict(dry_run) == verdict
+
+
+def test_a_long_statement_ends_in_an_ellipsis() -> None:
+    first, *_ = dry_run_lines(tried(replace(a_trace(locks=STRONG), sql="x" * 101)))
+    assert first.endswith(f": {'x' * 99}…")
+    first, *_ = dry_run_lines(tried(replace(a_trace(locks=STRONG), sql="x" * 100)))
+    assert first.endswith(f": {'x' * 100}")

@@ -45,12 +45,27 @@ def test_stages_and_migrations_stand_where_they_were_and_are_as_long_as_they_too
         "    axisFormat %-S.%L s\n"
         "    todayMarker off\n"
         "    section Stages\n"
-        "    connect · 21 ms :2000-01-01 00:00:00.003, 21ms\n"
-        "    apply · 1.3 s :2000-01-01 00:00:00.024, 1340ms\n"
+        "    connect · 21 ms :2000-01-01 00:00:00.000, 21ms\n"
+        "    apply · 1.3 s :2000-01-01 00:00:00.021, 1340ms\n"
         "    section Migrations\n"
-        "    01 example · 1.0 s :2000-01-01 00:00:00.024, 1000ms\n"
-        "    02 example · 250 ms :2000-01-01 00:00:01.024, 250ms"
+        "    01 example · 1.0 s :2000-01-01 00:00:00.021, 1000ms\n"
+        "    02 example · 250 ms :2000-01-01 00:00:01.021, 250ms"
     )
+
+
+def test_the_picture_begins_with_the_first_that_is_drawn_however_long_the_start_took() -> None:
+    soon, late = (
+        source(
+            a_stage("files", after, 0.0002),
+            a_stage("connect", after + 0.001, 0.02),
+            a_stage("apply", after + 0.021, 3, StageState.FAILED),
+            steps=[a_timed_step(1, after + 0.021, 1), a_timed_step(2, after + 1.021, 2, failure="x")],
+            undoing=Undoing(steps=(a_timed_step(1, after + 3.021, 4),)),
+        )
+        for after in (0, 0.6)
+    )
+    assert soon == late
+    assert "connect · 20 ms :2000-01-01 00:00:00.000, 20ms" in late
 
 
 def test_what_failed_is_marked_by_more_than_a_colour() -> None:
@@ -59,20 +74,20 @@ def test_what_failed_is_marked_by_more_than_a_colour() -> None:
         a_stage("apply", 1, 3, StageState.FAILED),
         steps=[a_timed_step(1, 1, 1), a_timed_step(2, 2, 2, failure="x")],
     )
-    assert "    ❌ apply · 3.0 s :crit, 2000" in text
-    assert "    ❌ 02 example · 2.0 s :crit, 2000" in text
-    assert text.count("❌") == text.count("crit") == 2
+    assert "    ✘ apply · 3.0 s :crit, 2000" in text
+    assert "    ✘ 02 example · 2.0 s :crit, 2000" in text
+    assert text.count("✘") == text.count("crit") == 2
 
 
 def test_what_failed_at_once_is_drawn_and_what_was_skipped_is_not() -> None:
     text = source(CONNECT, APPLY, a_stage("backup", 1, 0, StageState.SKIPPED), a_stage("tag", 1, 0, StageState.FAILED))
-    assert bars(text) == ["connect · 21 ms", "apply · 1.3 s", "❌ tag · 0 ms"]
+    assert bars(text) == ["connect · 21 ms", "apply · 1.3 s", "✘ tag · 0 ms"]
 
 
 def test_what_was_undone_has_a_section_of_its_own() -> None:
     undoing = Undoing(steps=(a_timed_step(2, 2, 0.5), a_timed_step(1, 2.5, 0.5, failure="x")))
     text = source(APPLY, steps=[a_timed_step(1, 0, 1), a_timed_step(2, 1, 1)], undoing=undoing)
-    assert bars(text.partition("section Undone")[2]) == ["↩️ 02 example · 500 ms", "❌ 01 example · 500 ms"]
+    assert bars(text.partition("section Undone")[2]) == ["↩️ 02 example · 500 ms", "✘ 01 example · 500 ms"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +96,11 @@ def test_what_was_undone_has_a_section_of_its_own() -> None:
         pytest.param([], id="nothing"),
         pytest.param([a_stage("apply", 0, 30)], id="one-stage"),
         pytest.param([a_stage("apply", 0, 30), a_stage("files", 0, 0.0001)], id="one-that-took-time"),
-        pytest.param([a_stage("files", 0, 0.02), a_stage("connect", 0.02, 0.029)], id="over-before-anybody-looks"),
+        pytest.param([a_stage("files", 0, 0.02), a_stage("connect", 0.02, 0.979)], id="over-before-anybody-looks"),
+        pytest.param(
+            [a_stage("connect", 0.554, 0.02), a_stage("tag", 0.574, 0, StageState.FAILED)], id="refused-at-once"
+        ),
+        pytest.param([a_stage("files", 20, 0.02), a_stage("connect", 20.02, 0.2)], id="short-after-a-long-start"),
     ],
 )
 def test_there_is_no_picture_where_it_would_tell_nothing(stages: Sequence[StageResult]) -> None:
@@ -91,9 +110,8 @@ def test_there_is_no_picture_where_it_would_tell_nothing(stages: Sequence[StageR
 @pytest.mark.parametrize(
     ("seconds", "axis"),
     [
-        (0.05, "%-L ms"),
-        (0.999, "%-L ms"),
         (1, "%-S.%L s"),
+        (9.999, "%-S.%L s"),
         (10, "%-S s"),
         (60, "%-M:%S min"),
         (3600, "%-H:%M h"),
@@ -101,18 +119,18 @@ def test_there_is_no_picture_where_it_would_tell_nothing(stages: Sequence[StageR
     ],
 )
 def test_the_axis_counts_in_what_the_run_took(seconds: float, axis: str) -> None:
-    assert f"    axisFormat {axis}\n" in source(a_stage("files", 0, 0.003), a_stage("apply", 0, seconds))
+    assert f"    axisFormat {axis}\n" in source(a_stage("files", 5, 0.003), a_stage("apply", 5, seconds))
 
 
 def test_a_run_of_days_goes_on() -> None:
-    assert ":2000-01-03 02:00:00.000, 1000ms" in source(APPLY, a_stage("verify", 50 * 3600, 1))
+    assert ":2000-01-03 02:00:00.000, 1000ms" in source(a_stage("apply", 0, 3), a_stage("verify", 50 * 3600, 1))
 
 
 def test_of_many_the_longest_and_what_failed_are_drawn_in_their_order_and_the_others_counted() -> None:
     steps = [a_timed_step(version, version, 0.01 * version) for version in range(1, 100)]
     steps[49] = a_timed_step(50, 50, 0.001, failure="x")
     found = bars(source(APPLY, steps=steps))
-    assert [bar.partition(" example")[0] for bar in found[1:-1]] == ["❌ 50", *map(str, range(89, 100))]
+    assert [bar.partition(" example")[0] for bar in found[1:-1]] == ["✘ 50", *map(str, range(89, 100))]
     assert found[-1] == "… and 87 shorter · 38.7 s"
 
 

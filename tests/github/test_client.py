@@ -1,12 +1,16 @@
 """Asking GitHub: what is sent, when it is asked again, and what is said when it does not answer."""
 
+import itertools
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from runner.errors import Finding, InputError
+from runner.github import client
 from runner.github.answers import Purpose
 from runner.github.client import ATTEMPTS, PATIENCE, GitHub
 from tests.github_api import MOVED, PERSON, REPOSITORY, TOKEN, Answer, GitHubServer, github_server
@@ -15,13 +19,18 @@ SHOP = f"/repos/{REPOSITORY}"
 RELEASES = f"{SHOP}/releases"
 BODY = {"tag_name": "v1.0.0"}
 OK = Answer(body={"ok": True})
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
 LIMITED = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubServer]:
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[GitHubServer]:
     with github_server() as server:
         yield server
 
@@ -36,6 +45,27 @@ def pauses() -> list[float]:
 def github(server: GitHubServer, pauses: list[float]) -> Iterator[GitHub]:
     with GitHub(TOKEN, api_url=server.url, pause=pauses.append) as github:
         yield github
+
+
+@contextmanager
+def sending(parts: Iterable[bytes]) -> Iterator[str]:
+    """A server that answers one request with these parts, one after the other."""
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            for part in parts:
+                try:
+                    connection.sendall(part)
+                except OSError:
+                    return  # nobody listens any more
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
 
 
 def refusal(github: GitHub) -> Finding:
@@ -134,6 +164,25 @@ def test_does_not_ask_before_github_allows_it(
 
 
 @pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Retry-After": "9" * 400}, id="no-number-of-seconds"),
+        pytest.param({"Retry-After": "86401"}, id="more-than-a-day"),
+        pytest.param({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9" * 400}, id="no-time"),
+        pytest.param(
+            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{time.time() * 1000:.0f}"}, id="milliseconds"
+        ),
+    ],
+)
+def test_a_time_that_github_cannot_mean_counts_as_not_said(
+    headers: dict[str, str], github: GitHub, server: GitHubServer, pauses: list[float]
+) -> None:
+    server.next_answers = [Answer(status=429, headers=headers)] * ATTEMPTS
+    assert refusal(github).message == "GitHub asks to come back later: too many requests (429)"
+    assert len(pauses) == ATTEMPTS - 1
+
+
+@pytest.mark.parametrize(
     ("status", "message"),
     [
         (401, "GitHub does not know the token (401)"),
@@ -159,7 +208,9 @@ def test_finds_nothing_where_there_is_nothing(github: GitHub, server: GitHubServ
     assert github.find(f"{RELEASES}/tags/v1.0.0") == {"ok": True}
 
 
-@pytest.mark.parametrize("body", ["<html>Please log in to the guest network</html>", ""])
+@pytest.mark.parametrize(
+    "body", ["<html>Please log in to the guest network</html>", "", "[" * 100_000], ids=["html", "nothing", "too-deep"]
+)
 def test_an_answer_that_is_not_github_s_is_told(body: str, github: GitHub, server: GitHubServer) -> None:
     server.next_answers = [Answer(body=body)]
     assert refusal(github).message == "what answered in GitHub's place did not send JSON"
@@ -176,13 +227,51 @@ def test_a_server_that_cannot_be_reached_is_told_with_what_to_do(pauses: list[fl
     assert len(pauses) == ATTEMPTS - 1
 
 
-def test_a_server_that_says_nothing_is_asked_again(pauses: list[float]) -> None:
+def test_a_server_that_says_nothing_is_asked_again(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ANSWER_WITHIN", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with GitHub(TOKEN, api_url=url, pause=pauses.append) as github:
-            github._http.timeout = 0.05
             assert refusal(github).message == "GitHub could not be asked at 127.0.0.1: ReadTimeout"
     assert len(pauses) == ATTEMPTS - 1
+
+
+@pytest.mark.parametrize("host", ["api..corp", "a" * 64 + ".corp", "xn--zzzzzzzzzz99999.corp"])
+def test_a_host_that_no_name_server_can_know_is_told(host: str, pauses: list[float]) -> None:
+    with GitHub(TOKEN, api_url=f"http://{host}/api/v3", pause=pauses.append) as github:
+        finding = refusal(github)
+    assert finding.message.startswith(f"GitHub could not be asked at {host}: ")
+    assert "HTTPS_PROXY" in finding.hint
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "host"),
+    [
+        ({}, "api.github.com"),
+        ({"GITHUB_API_URL": ""}, "api.github.com"),
+        ({"GITHUB_API_URL": "https://github.corp/api/v3"}, "github.corp"),
+    ],
+)
+def test_asks_the_github_that_the_job_runs_on(
+    environ: dict[str, str], host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy..corp:3128")
+    purpose = Purpose("contents: write", "write the release", "do it by hand")
+    with GitHub.of(environ, TOKEN, purpose=purpose) as github:
+        finding = refusal(github)
+    assert finding.message == f"GitHub could not be asked at {host}: UnicodeError"
+    assert finding.hint.endswith("do it by hand")
+
+
+def test_the_largest_answer_is_taken_and_no_larger_one(
+    github: GitHub, server: GitHubServer, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "LARGEST_ANSWER", 1_000)
+    server.next_answers = [Answer(body=f"{1:1000}"), Answer(body=f"{1:1001}")]
+    assert github.get(SHOP) == 1
+    assert refusal(github).message == "what answered in GitHub's place sent more than 1,000 bytes"
+    assert pauses == []
 
 
 def test_follows_a_repository_to_its_new_name(github: GitHub, server: GitHubServer) -> None:
@@ -349,6 +438,46 @@ def test_loses_patience(server: GitHubServer) -> None:
         assert github.get(SHOP) == {"ok": True}
         assert "come back in 2 s" in refusal(github).message
     assert now == [100.0 + PATIENCE - 1]
+
+
+def test_an_answer_that_never_ends_is_not_read_to_its_end() -> None:
+    def drops() -> Iterator[bytes]:
+        yield HEAD
+        for _ in range(500):
+            time.sleep(0.002)
+            yield b" "
+
+    with sending(drops()) as url, GitHub(TOKEN, api_url=url, clock=itertools.count().__next__) as github:
+        assert refusal(github).message == "GitHub is too slow: it has not answered everything within 25 s"
+
+
+def test_no_answer_is_waited_for_longer_than_patience_lasts(pauses: list[float]) -> None:
+    now, given_up = [0.0], threading.Event()
+
+    def late() -> Iterator[bytes]:
+        given_up.wait(5)
+        yield HEAD + b"1".rjust(1000)
+
+    with sending(late()) as url, GitHub(TOKEN, api_url=url, pause=pauses.append, clock=lambda: now[0]) as github:
+        now[0] = PATIENCE - 0.05
+        assert "ReadTimeout" in refusal(github).message
+        given_up.set()
+    assert pauses == []
+
+
+def test_asks_for_no_further_page_when_patience_is_over(server: GitHubServer) -> None:
+    now = [0.0]
+    for number in range(101):
+        server.comment(str(number), by=PERSON)
+    with GitHub(TOKEN, api_url=server.url, clock=lambda: now[0]) as github:
+        comments = github.each(f"{SHOP}/issues/7/comments", pages=30)
+        now[0] = PATIENCE - 1
+        assert next(comments)["body"] == "0"
+        now[0] = PATIENCE
+        with pytest.raises(InputError, match="GitHub is too slow") as caught:
+            list(comments)
+    assert "run the job again later" in caught.value.findings[0].hint
+    assert len(server.requests) == 1
 
 
 def test_a_refusal_names_what_the_token_is_for(server: GitHubServer) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from runner.core.sections import marks_of
+from runner.core.marked import marks_of
 from runner.errors import Finding, InputError
 from runner.github.client import GitHub
 from runner.github.comments import COMMENTING, LARGEST_BODY, LARGEST_COMMENT, put_comment
@@ -46,12 +46,16 @@ def put(server: GitHubServer) -> Iterator[Put]:
 @contextmanager
 def put_with(server: GitHubServer) -> Iterator[Put]:
     with GitHub(server.token, api_url=server.url, purpose=COMMENTING, pause=lambda _: None) as github:
-        yield lambda body=BODY, key=KEY: put_comment(github, repository=REPOSITORY, number=7, key=key, body=body)
+
+        def put(body: str = BODY, *, key: str = KEY, repository: str = REPOSITORY) -> str:
+            return put_comment(github, repository=repository, number=7, key=key, body=body)
+
+        yield put
 
 
-def refusal(put: Put, body: str = BODY) -> Finding:
+def refusal(put: Put, body: str = BODY, **more: str) -> Finding:
     with pytest.raises(InputError) as caught:
-        put(body)
+        put(body, **more)
     (finding,) = caught.value.findings
     assert TOKEN not in repr(finding)
     return finding
@@ -156,6 +160,13 @@ def test_a_larger_body_is_refused_before_anything_is_sent(put: Put, server: GitH
     finding = refusal(put, "x" * (LARGEST_BODY + 1))
     assert finding.message == "the comment has 65,537 characters, and GitHub takes 65,536"
     assert "pr_comment.md.j2" in finding.hint
+    assert server.requests == []
+
+
+def test_a_run_of_no_repository_asks_nothing(put: Put, server: GitHubServer) -> None:
+    finding = refusal(put, repository="")
+    assert finding.message.startswith("this run is of no repository")
+    assert "pr-comment" in finding.hint
     assert server.requests == []
 
 

@@ -25,7 +25,7 @@ def test_reads_what_the_runner_sets() -> None:
     context = run_context(GITHUB)
     assert (context.actor, context.triggering_actor, context.repository) == ("ada", "grace", "acme/app")
     assert (context.ref, context.sha, context.event, context.run_attempt) == ("refs/tags/v1.2.3", "0123abc", "push", 2)
-    assert context.run_url == "https://github.example/acme/app/actions/runs/42"
+    assert context.run_url == "https://github.example/acme/app/actions/runs/42/attempts/2"
     assert context.source_url == "https://github.example/acme/app/blob/0123abc"
 
 

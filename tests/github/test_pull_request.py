@@ -39,6 +39,13 @@ def test_a_target_event_runs_for_no_merge(tmp_path: Path) -> None:
     assert (pull.head_sha, pull.merge_sha) == (SHA, "")
 
 
+def test_a_repository_may_be_named_with_dots(tmp_path: Path) -> None:
+    payload = event_without("repository", "full_name", put="octo-org/.github")
+    pull = read_pull_request(environ(tmp_path, payload))
+    assert pull
+    assert pull.repository == "octo-org/.github"
+
+
 @pytest.mark.parametrize("variables", [push().variables(), {"GITHUB_EVENT_NAME": "merge_group"}, {}])
 def test_other_events_have_no_pull_request(variables: Mapping[str, str]) -> None:
     assert read_pull_request(variables) is None
@@ -58,14 +65,18 @@ def event_without(*keys: str, put: object = None) -> dict[str, Any]:
     [
         (event_without("pull_request"), "no usable pull_request.number"),
         (event_without("pull_request", "number", put="7"), "no usable pull_request.number"),
+        (event_without("pull_request", "number", put=True), "no usable pull_request.number"),
         (event_without("pull_request", "base"), "no usable pull_request.base.ref"),
         (event_without("pull_request", "base", "sha"), "no usable pull_request.base.sha"),
         (event_without("pull_request", "head", put=[]), "no usable pull_request.head.sha"),
         (event_without("pull_request", "head", "sha", put="../../x"), "no usable pull_request.head.sha"),
         (event_without("repository"), "no usable repository.full_name"),
         (event_without("repository", "full_name", put="shop?x="), "no usable repository.full_name"),
+        (event_without("repository", "full_name", put="../shop"), "no usable repository.full_name"),
+        (event_without("repository", "full_name", put="octo-org/.."), "no usable repository.full_name"),
         ([], "no usable pull_request.number"),
         ("{", "the event is not JSON"),
+        pytest.param("[" * 100_000, "the event is not JSON", id="a-deep-one"),
         ("\udcff".encode(errors="surrogateescape").decode("latin-1"), "the event is not JSON"),
     ],
 )

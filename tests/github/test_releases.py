@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.core.sections import marks_of, with_section
+from runner.core.marked import marks_of, with_block
 from runner.errors import Finding, InputError
 from runner.github.client import GitHub
 from runner.github.releases import LARGEST_RELEASE, RELEASING, put_release
@@ -14,7 +14,7 @@ from tests.github_api import REPOSITORY, TOKEN, Answer, GitHubServer, github_ser
 
 TAG, KEY = "v1.2.0", "production"
 NOTES = "## Database\n\n- 0042 adds a column"
-SECTION = with_section("", KEY, NOTES)
+BLOCK = with_block("", KEY, NOTES)
 URL = f"https://github.com/{REPOSITORY}/releases/tag/"
 THEIRS = "# What is new\r\n\r\nWritten by hand. "
 
@@ -41,15 +41,15 @@ def put_with(server: GitHubServer) -> Iterator[Put]:
     with GitHub(server.token, api_url=server.url, purpose=RELEASING, pause=lambda _: None) as github:
 
         def put(notes: str = NOTES, **more: Any) -> str:
-            given: dict[str, Any] = {"tag": TAG, "key": KEY, "prerelease": False} | more
-            return put_release(github, repository=REPOSITORY, notes=notes, **given)
+            given: dict[str, Any] = {"repository": REPOSITORY, "tag": TAG, "key": KEY, "prerelease": False} | more
+            return put_release(github, notes=notes, **given)
 
         yield put
 
 
-def refusal(put: Put, notes: str = NOTES) -> Finding:
+def refusal(put: Put, notes: str = NOTES, **more: Any) -> Finding:
     with pytest.raises(InputError) as caught:
-        put(notes)
+        put(notes, **more)
     (finding,) = caught.value.findings
     assert TOKEN not in repr(finding)
     return finding
@@ -61,7 +61,7 @@ def test_makes_keeps_and_changes_a_release(enterprise: bool) -> None:
         server.tags.add(TAG)
         assert put() == put() == put("less") == URL + TAG
         assert [request.method for request in server.sent] == ["POST", "PATCH"]
-        assert server.releases[0]["body"] == with_section("", KEY, "less")
+        assert server.releases[0]["body"] == with_block("", KEY, "less")
 
 
 @pytest.mark.parametrize("prerelease", [True, False])
@@ -71,7 +71,7 @@ def test_a_first_release_is_named_for_its_tag(prerelease: bool, put: Put, server
     assert sent.json == {
         "tag_name": TAG,
         "name": TAG,
-        "body": SECTION,
+        "body": BLOCK,
         "prerelease": prerelease,
         "make_latest": "legacy",
     }
@@ -83,14 +83,14 @@ def test_what_people_wrote_stays(text: str | None, put: Put, server: GitHubServe
     put()
     put("less")
     (release,) = server.releases
-    assert release["body"] == with_section(text or "", KEY, "less")
+    assert release["body"] == with_block(text or "", KEY, "less")
     assert release["body"].startswith(text or "")
     assert (release["name"], release["prerelease"]) == ("A name by hand", True)
     assert all(request.json.keys() == {"body"} for request in server.sent)
 
 
 def test_sends_nothing_when_the_notes_stand_there(put: Put, server: GitHubServer) -> None:
-    server.release(TAG, with_section(THEIRS, KEY, NOTES).replace("\n", "\r\n"))
+    server.release(TAG, with_block(THEIRS, KEY, NOTES).replace("\n", "\r\n"))
     assert put() == URL + TAG
     assert server.sent == []
 
@@ -100,17 +100,17 @@ def test_notes_that_are_there_stay_when_asked_to(put: Put, server: GitHubServer)
     put("of one that applied nothing", keep=True)
     put("of billing, which applied nothing", key="billing", keep=True)
     (release,) = server.releases
-    assert release["body"] == with_section(
-        with_section("", KEY, "of the run that applied it"), "billing", "of billing, which applied nothing"
+    assert release["body"] == with_block(
+        with_block("", KEY, "of the run that applied it"), "billing", "of billing, which applied nothing"
     )
 
 
-def test_each_database_has_a_section_of_its_own(put: Put, server: GitHubServer) -> None:
+def test_each_database_has_a_block_of_its_own(put: Put, server: GitHubServer) -> None:
     put("of the shop", key="shop")
     put("of billing", key="billing")
     put("of the shop, again", key="shop")
     (release,) = server.releases
-    assert release["body"] == with_section(with_section("", "shop", "of the shop, again"), "billing", "of billing")
+    assert release["body"] == with_block(with_block("", "shop", "of the shop, again"), "billing", "of billing")
 
 
 def test_a_deleted_mark_takes_nothing_with_it(put: Put, server: GitHubServer) -> None:
@@ -129,7 +129,7 @@ def test_a_draft_is_found_and_stays_one(put: Put, server: GitHubServer) -> None:
     server.release("v9.0.0", "another draft", draft=True)
     assert put().startswith(URL + "untagged-")
     draft = server.releases[-1]
-    assert draft["body"] == with_section(THEIRS, KEY, NOTES)
+    assert draft["body"] == with_block(THEIRS, KEY, NOTES)
     assert draft["draft"] is True
     assert len(server.releases) == 103
 
@@ -167,7 +167,7 @@ def test_writes_into_a_release_that_somebody_made_meanwhile(put: Put, server: Gi
     server.next_answers = [hidden, Answer(body=[])]
     assert put() == URL + TAG
     assert [request.method for request in server.sent] == ["POST", "PATCH"]
-    assert server.releases[0]["body"] == with_section(THEIRS, KEY, NOTES)
+    assert server.releases[0]["body"] == with_block(THEIRS, KEY, NOTES)
 
 
 def test_a_release_that_exists_and_is_never_shown_ends_it(put: Put, server: GitHubServer) -> None:
@@ -178,6 +178,14 @@ def test_a_release_that_exists_and_is_never_shown_ends_it(put: Put, server: GitH
         "GitHub answered with an error (422)",
         "Validation Failed: already_exists",
     )
+
+
+@pytest.mark.parametrize("repository", ["", "shop", "octo-org/shop/releases", "octo-org/..", "../octo-org", "a/b?c"])
+def test_a_run_of_no_repository_asks_nothing(repository: str, put: Put, server: GitHubServer) -> None:
+    finding = refusal(put, repository=repository)
+    assert finding.message == "this run is of no repository: GITHUB_REPOSITORY is not owner/name"
+    assert "create-release" in finding.hint
+    assert server.requests == []
 
 
 def test_notes_that_no_release_can_hold_are_refused_before_anything_is_sent(put: Put, server: GitHubServer) -> None:
@@ -196,7 +204,7 @@ def test_what_people_wrote_is_not_cut_for_the_notes(put: Put, server: GitHubServ
 
 
 def test_a_release_may_be_filled_to_the_brim(put: Put, server: GitHubServer) -> None:
-    put("x" * (LARGEST_RELEASE - (len(SECTION) - len(NOTES))))
+    put("x" * (LARGEST_RELEASE - (len(BLOCK) - len(NOTES))))
     assert len(server.releases[0]["body"]) == LARGEST_RELEASE
 
 

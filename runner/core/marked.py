@@ -1,4 +1,4 @@
-"""One text of many writers: ours stands between two hidden lines, and everything else stays as it is.
+"""One text of many writers: our block stands between two hidden lines, and everything else stays as it is.
 
 The lines are HTML comments, which GitHub does not show. Each key has its own: "shop in production" and "billing in
 production" may both write into one text.
@@ -26,27 +26,27 @@ def marks_of(key: str) -> Marks:
     return Marks(f"<!-- {NAME}: {name} -->", f"<!-- /{NAME}: {name} -->")
 
 
-def has_section(text: str, key: str) -> bool:
-    """Whether both lines of the section are there, one behind the other."""
+def has_block(text: str, key: str) -> bool:
+    """Whether both lines of the block are there, one behind the other."""
     return re.search(_whole(marks_of(key)), text, re.DOTALL) is not None
 
 
-def with_section(text: str, key: str, content: str) -> str:
-    """The text in which the section of `key` is `content`: in its place when it has one, else at the end.
+def with_block(text: str, key: str, content: str) -> str:
+    """The text in which the block of `key` is `content`: in its place when it has one, else at the end.
 
-    Of a section that has lost one of its lines nobody knows how far it went, so all of it stays, and the new one stands
-    where the other line was. A text that has the section already is returned as it is.
+    Of a block that has lost one of its lines nobody knows how far it went, so all of it stays, and the new one stands
+    where the other line was. A text that has the block already is returned as it is.
     """
     marks = marks_of(key)
-    section = f"{marks.begin}\n{OURS.sub(INERT, content).strip()}\n{marks.end}"
+    block = f"{marks.begin}\n{OURS.sub(INERT, content).strip()}\n{marks.end}"
     for place in (_whole(marks), "|".join(map(re.escape, marks))):
         if found := re.search(place, text, re.DOTALL):
-            return text if same_text(found[0], section) else text[: found.start()] + section + text[found.end() :]
-    return f"{text}\n\n{section}\n" if text.strip() else f"{section}\n"
+            return text if same_text(found[0], block) else text[: found.start()] + block + text[found.end() :]
+    return f"{text}\n\n{block}\n" if text.strip() else f"{block}\n"
 
 
 def _whole(marks: Marks) -> str:
-    """Matches a section: what follows its last beginning, up to its end."""
+    """Matches a block: what follows its last beginning, up to its end."""
     begin, end = map(re.escape, marks)
     return f"{begin}(?:(?!{begin}).)*?{end}"
 
