@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from runner.core.durations import in_words
 from runner.core.headline import counted
-from runner.core.impact_words import dry_run_lines
+from runner.core.impact_words import dry_run_lines, dry_run_verdict
 from runner.core.model import DryRun, DryRunMode, Migration, Retry, SmokeResult, StageResult, StageState, StepResult
 from runner.core.rollback import RollbackInstructions, in_short
 from runner.core.sessions import list_in_the_way
@@ -102,13 +102,11 @@ class Console:
 
     def dry_run(self, tried: DryRun) -> None:
         """What trying the plan showed, and the verdict."""
-        lines = [f"  {line}" for line in dry_run_lines(tried)]
-        verdict = lines.pop() if tried.mode is not DryRunMode.PREVIEW else ""
-        if lines:
+        if lines := [f"  {line}" for line in dry_run_lines(tried)]:
             with self.fold("What the plan does"):
                 self.say("\n".join(lines))
-        if verdict:
-            self.say(verdict)
+        if tried.mode is not DryRunMode.PREVIEW:
+            self.say(f"  {dry_run_verdict(tried)}")
 
     def rollback(self, back: RollbackInstructions) -> None:
         """What the run left in the database, and the ways back."""

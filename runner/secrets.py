@@ -3,26 +3,33 @@
 import json
 import re
 from binascii import b2a_base64
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
 from urllib.parse import quote
 
 MASK = "***"
-MOST_CUT = 64  # characters of one that was cut off
 SHORTEST = 4  # characters; what is shorter would take half of a log with it
-RUN = re.compile(r"\+*[ \t-\r][ \t-\r+]*|(.)\1*", re.DOTALL)
 BLANK = re.compile(r"[ \t-\r]")
-BLANKS = r"(?:[ \t-\r+]|\\[tnvfr]|\\x0[9a-d]|\\u000[9a-d]|%0[9a-dA-D]|%20|%2[bB]|&#(?:9|1[0-3]|43);)++"
+BLANKS = " \t\n\v\f\r+"  # and what forms take for one
+BETWEEN_WORDS = r"\+*[ \t-\r][ \t-\r+]*"
+RUN = re.compile(rf"{BETWEEN_WORDS}|(.)\1*", re.DOTALL)
+UNIT = re.compile(rf"{BETWEEN_WORDS}|.", re.DOTALL)
+ELLIPSIS = re.compile(r"…|\.{3,}")  # ours, PostgreSQL's, perhaps behind a dot
+CUT = re.compile(rf"([^\s…]{{0,15}}?) *(?:{ELLIPSIS.pattern})")  # what may be left of an escape, and an ellipsis
+FARTHEST = 8192  # characters from a secret's beginning to the cut: no text that we cut is as long
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 DOUBLED = "'\"%"  # by SQL, by formats
 IN_SHELLS = ("'\"'\"'", "'\\''")  # a quote within quotes
 
 
 class Scrubber:
-    """Replaces every known secret by `***`, the longest first, in one pass.
+    """Replaces every known secret by `***`, the longest first, and those that overlap by one.
 
     A secret is known as it is, and with any of its characters as URLs, HTML, JSON, Python, SQL, libpq, shells, Markdown
     and our own log write them; in base64, whatever stands beside it; with other blanks or line breaks between its
-    words; cut off by us before an ellipsis; and, when it has several lines, by each of them.
+    words; cut off before an ellipsis, behind its fourth character; and, when it has several lines, by each of them.
 
     One of less than four characters is hidden only where it stands alone, as in `password=abc`: inside of words it
     would take half of the log with it, and the gaps would tell which one it is.
@@ -33,6 +40,9 @@ class Scrubber:
         lines = {line.strip() for secret in whole for line in secret.splitlines()}
         known = _longest_first(whole | {line for line in lines if len(line) >= SHORTEST})
         self._known = _any_of(known)
+        forms = dict.fromkeys(form for secret in known for form in [secret, *_in_base64(secret)])
+        self._long = [units for form in forms if len(units := _units(form)) >= SHORTEST]
+        self._begun = _any_begun(self._long)
         self.secrets = tuple(secret for secret in _longest_first(whole) if len(secret) >= SHORTEST)
         """What GitHub's runner should hide as well. It knows lines and the common encodings by itself; a short one it
         would hide inside of words, and drop every output of the job that has it:
@@ -40,7 +50,26 @@ class Scrubber:
         """
 
     def __call__(self, text: str) -> str:
-        return self._known.sub(MASK, text)
+        whole = [found.span() for found in self._known.finditer(text)]
+        return "".join(_masked(text, sorted([*whole, *self._cut_off(text)])))
+
+    def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
+        """From where to where there are beginnings of secrets before an ellipsis."""
+        if cuts := [found.end() for found in ELLIPSIS.finditer(text)]:
+            begun = (found.start() for found in self._begun.finditer(text, 0, cuts[-1]))
+            starts = [start for start in begun if cuts[bisect(cuts, start)] - start <= FARTHEST]
+            for units in self._long:
+                yield from _beginnings(text, starts, units)
+
+
+def _masked(text: str, places: Iterable[tuple[int, int]]) -> Iterator[str]:
+    """The text with a mask for each of its places, which are sorted and may overlap."""
+    shown = 0
+    for start, behind in places:
+        if start >= shown:
+            yield from (text[shown:start], MASK)
+        shown = max(shown, behind)
+    yield text[shown:]
 
 
 def _longest_first(texts: Iterable[str]) -> list[str]:
@@ -51,49 +80,113 @@ def _any_of(secrets: Sequence[str]) -> re.Pattern[str]:
     if not secrets:
         return re.compile("(?!)")
     starts = {form[0] for secret in secrets for form in [*_ways(secret[0]), *_in_base64(secret)]}
-    look = f"(?=[{re.escape(''.join(sorted(starts)))}])"  # three times as fast, as most characters begin none
-    return re.compile(f"{look}(?:{'|'.join(map(_pattern, secrets))})")
+    return re.compile(f"{_look(starts)}(?:{'|'.join(map(_pattern, secrets))})")
+
+
+def _look(starts: Iterable[str]) -> str:
+    """Makes a pattern three times as fast, as most characters begin no secret."""
+    return f"(?=[{re.escape(''.join(sorted(starts)))}])"
 
 
 def _pattern(secret: str) -> str:
     """As it is comes too: a part of it may look like an escape."""
     spelled = "".join(_spelled(found[0]) for found in RUN.finditer(secret))
-    in_shells = [secret.replace("'", quoted) for quoted in IN_SHELLS]
-    forms = [spelled, re.escape(secret), *map(re.escape, [*in_shells, *_in_base64(secret)]), *_cut_off(secret)]
+    forms = [spelled, *map(re.escape, [secret, *_in_base64(secret)])]
     whole = "|".join(dict.fromkeys(forms))
     return whole if len(secret) >= SHORTEST else rf"(?<!\w)(?:{whole})(?!\w)"
-
-
-def _cut_off(secret: str) -> Iterator[str]:
-    """Its beginning before an ellipsis, where we have cut a text; and what is left of an escape that was cut itself."""
-    runs = [f"(?>{_spelled(found[0])})" for found in RUN.finditer(secret)]
-    if len(runs) > SHORTEST:
-        more = ""
-        for run in reversed(runs[SHORTEST:MOST_CUT]):
-            more = f"(?:{run}{more})?+"
-        yield "".join(runs[:SHORTEST]) + more + r"""(?=(?:[%\\&'"]\S{0,4})?[ ]*…)"""
 
 
 def _spelled(run: str) -> str:
     """A run of one character, all of it written alike; or of blanks, written anyhow, and of what forms take for one."""
     if BLANK.search(run):
-        return BLANKS
-    ways = _longest_first(way * len(run) for way in _ways(run[0]))
-    return f"(?:{'|'.join(map(re.escape, ways))})" if ways != [run] else re.escape(run)
+        return f"{_any(_blank_ways())}++"
+    return _any(_longest_first(way * len(run) for way in _ways(run[0])))
 
 
-def _ways(character: str) -> set[str]:
+def _any(texts: Sequence[str]) -> str:
+    return f"(?:{'|'.join(map(re.escape, texts))})" if len(texts) > 1 else re.escape(texts[0])
+
+
+class _Unit(NamedTuple):
+    """A character of a secret, or all the blanks between two words."""
+
+    ways: Sequence[str]  # to write it
+    repeated: bool  # any number of times
+
+
+END = _Unit([""], repeated=False)  # of a secret, where nothing can be left of an escape
+
+
+def _units(secret: str) -> list[_Unit]:
+    found = UNIT.findall(secret)
+    return [_Unit(_blank_ways(), True) if BLANK.search(each) else _Unit(_ways(each), False) for each in found]
+
+
+def _any_begun(secrets: Sequence[Sequence[_Unit]]) -> re.Pattern[str]:
+    """Finds every place where one may begin: those that overlap as well."""
+    if not secrets:
+        return re.compile("(?!)")
+    heads = ["".join(map(_unit_pattern, units[:SHORTEST])) for units in secrets]
+    return re.compile(f"{_look({way[0] for units in secrets for way in units[0].ways})}(?={'|'.join(heads)})")
+
+
+def _unit_pattern(unit: _Unit) -> str:
+    return f"{_any(unit.ways)}{'+' if unit.repeated else ''}"
+
+
+def _beginnings(text: str, starts: Iterable[int], units: Sequence[_Unit]) -> Iterator[tuple[int, int]]:
+    """From where to where there is a secret's beginning, or all of it, before an ellipsis.
+
+    Goes on by one unit in all places at once: what many spellings lead to is looked at once.
+    """
+    places = {start: start for start in starts}  # where the next unit may stand; the earliest start of what is before
+    for number, unit in enumerate([*units, END]):
+        if not places:
+            return
+        if number >= SHORTEST:
+            for at, start in places.items():
+                cut = CUT.match(text, at)
+                if cut and any(way.startswith(cut[1]) for way in unit.ways):
+                    yield start, cut.end(1)
+        places = _behind(text, places, unit)
+
+
+def _behind(text: str, places: Mapping[int, int], unit: _Unit) -> dict[int, int]:
+    """The places behind one more unit."""
+    found: dict[int, int] = {}
+    ahead = list(places.items())
+    while ahead:
+        at, start = ahead.pop()
+        for way in unit.ways:
+            behind = at + len(way)
+            if text.startswith(way, at) and start < found.get(behind, len(text)):
+                found[behind] = start
+                if unit.repeated:
+                    ahead.append((behind, start))
+    return found
+
+
+@cache
+def _ways(character: str) -> Sequence[str]:
     if character.isascii() and (character.isalnum() or character in "-."):  # nothing escapes these
-        return {character}
+        return [character]
     code, data = ord(character), character.encode(errors="surrogatepass")
-    return {
+    ways = {
         *(character, f"\\{character}", 2 * character if character in DOUBLED else character),
         *(quote(data, safe=""), quote(data, safe="").lower()),
         *(f"&#{code};", f"&#x{code:x};", ENTITIES.get(character, character)),
         *(json.dumps(character)[1:-1], f"\\u{code:04x}", f"\\U{code:08x}", f"\\x{code:02x}"),
         "".join(f"\\x{byte:02x}" for byte in data),
         " " if character.isspace() else character,
+        *(IN_SHELLS if character == "'" else ()),
     }
+    return _longest_first(ways)
+
+
+@cache
+def _blank_ways() -> Sequence[str]:
+    """A blank may become any other."""
+    return _longest_first({"\\v"}.union(*map(_ways, BLANKS)))
 
 
 def _in_base64(secret: str) -> list[str]:

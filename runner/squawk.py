@@ -182,7 +182,8 @@ def _run(command: list[str], checkout: Path) -> "CompletedProcess[bytes]":
 
 def _failure(done: "CompletedProcess[bytes]", checkout: Path, path: PurePosixPath) -> Finding:
     """Why there was no answer."""
-    said = " ".join(done.stderr.decode(errors="replace").split("\n\n")[0].split())[:MOST_STDERR]
+    said = " ".join(done.stderr.decode(errors="replace").split("\n\n")[0].split())
+    said = said if len(said) <= MOST_STDERR else f"{said[:MOST_STDERR]}…"
     if broken := CONFIG_ERROR.search(said):
         line, column = (int(number or 0) for number in broken.group(2, 3))
         known = (line, column) > (1, 1)  # where it does not know better, it says line 1 column 1

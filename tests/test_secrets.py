@@ -121,6 +121,71 @@ def test_a_short_one_is_hidden_where_it_stands_alone(secret: str, text: str, sho
     assert Scrubber([secret])(text) == shown
 
 
+# Cut off
+
+AS_ONE = re.compile(r"[\s+]{2}")  # blanks that stand together, which become one
+PIECES: tuple[Callable[[str], str], ...] = (
+    str,
+    WRITERS["URL"],
+    WRITERS["URL in small letters"],
+    lambda sign: WRITERS["JSON"](sign)[1:-1],
+    lambda sign: WRITERS["JSON within HTML"](sign)[1:-1],
+    lambda sign: WRITERS["Python in ASCII"](sign)[1:-1],
+    lambda sign: WRITERS["bytes of Python"](sign)[2:-1],
+    WRITERS["HTML"],
+    WRITERS["HTML in numbers"],
+    WRITERS["HTML in ASCII"],
+    WRITERS["Markdown"],
+    lambda sign: 2 * sign if sign in "'\"%" else sign,
+    lambda sign: {"'": "'\"'\"'"}.get(sign, sign),
+    lambda sign: {"'": "'\\''"}.get(sign, sign),
+)
+
+
+@settings(STEADY, max_examples=60)
+@given(SIGNS.map(str.strip).filter(lambda text: len(text) >= 4 and not AS_ONE.search(text)), st.data())
+def test_hides_any_secret_that_is_cut_behind_its_fourth_character(secret: str, data: st.DataObject) -> None:
+    pieces = [data.draw(st.sampled_from(PIECES))(sign) for sign in secret]
+    text = "".join(pieces)
+    cut = data.draw(st.integers(len("".join(pieces[:4])), len(text)))
+    mark = data.draw(st.sampled_from(["…", " …", "..."]))
+    assert Scrubber([secret])(f"<{text[:cut]}{mark}").rstrip(" .…") == "<***"
+
+
+def test_hides_a_secret_wherever_it_is_cut_and_however_it_is_written() -> None:
+    scrub = Scrubber([SECRET])
+    for write in PIECES:
+        pieces = [write(sign) for sign in SECRET]
+        text = "".join(pieces)
+        for cut in range(len("".join(pieces[:4])), len(text) + 1):
+            assert scrub(f"<{text[:cut]}…") == "<***…"
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "shown"),
+    [
+        pytest.param("s3cret-word", "a s3cr… b", "a ***… b", id="four-characters"),
+        pytest.param("s3cret-word", "a s3c… b", "a s3c… b", id="three-characters"),
+        pytest.param("s3cret-word", "a s3cr b", "a s3cr b", id="no-ellipsis"),
+        pytest.param("s3cret-word", "s3cret-wish… s3cret… s3cret-wo …", "s3cret-wish… ***… *** …", id="each-by-itself"),
+        pytest.param("pa…ss…word", "pa…ss…wo…", "***…", id="ellipses-of-its-own"),
+        pytest.param("abcdefabcdxyz", "abcdefabcdefab…", "abcdef***…", id="the-earliest-that-goes-on-to-the-cut"),
+        pytest.param("abcdabcdx", "abcdabcdabcd…", "abcd***…", id="the-longest"),
+        pytest.param("s3cr%41", "s3cr%25… s3cr%2541…", "***… ***…", id="looks-encoded"),
+        pytest.param("s3cret\nword", "s3cret\nword\n… and 3 more", "***\n… and 3 more", id="lines"),
+        pytest.param("s3cret word", "s3cret  \n wo…", "***…", id="other-blanks"),
+        pytest.param("s3cret word", "WyJzM2NyZXQg…", "WyJ***…", id="base64"),
+        pytest.param("'s3cret", "' s3… 's3c…", "' s3… ***…", id="begins-with-a-quote"),
+    ],
+)
+def test_hides_the_beginning_of_one_that_was_cut_off(secret: str, text: str, shown: str) -> None:
+    assert Scrubber([secret])(text) == shown
+
+
+def test_secrets_that_overlap_become_one() -> None:
+    assert Scrubber(["abcdef", "efghijklm"])("<abcdefghijk…") == "<***…"
+
+
 def test_tells_github_the_secrets_without_their_forms_and_without_short_ones() -> None:
     assert Scrubber(["p@ss", "abc", "", " two\nlines "]).secrets == ("two\nlines", "p@ss")
 
@@ -129,3 +194,5 @@ def test_a_secret_full_of_quotes_does_not_take_for_ever() -> None:
     scrub = Scrubber(["'\\" * 30 + "x", "%" * 60 + "x", '"' * 60 + "x", "a" + "\n " * 30 + "x", "a" + " +" * 30 + "x"])
     for text in ("'\\" * 500, "%25" * 500, '\\"' * 500, "a" + "\\n " * 500, "a" + " +" * 500):
         assert scrub(text) == text
+    for text in ("'\\" * 300, "%25" * 300, '\\"' * 300):
+        assert scrub(f"{text}…").endswith("***…")

@@ -12,6 +12,7 @@ from runner.core.sizes import count_in_words, size_in_words
 
 MOST_LINES = 30  # of statements in a log; the summary has all
 MOST_CHANGES = 20
+WIDEST = 100  # characters of a statement in a log
 ORDER = (Attention.NONE, Attention.WAITS, Attention.STOPS)
 WORTH_TELLING = timedelta(milliseconds=1)
 MOST_NAMED = 3  # tables in a sentence
@@ -107,7 +108,7 @@ def dry_run_lines(tried: DryRun) -> Iterator[str]:
     """The account of a dry run for a log: what matters to others, and how the schema changes."""
     telling = list(filter(worth_telling, tried.impacts))
     for impact in telling[:MOST_LINES]:
-        yield f"{impact.migration.source.path}:{impact.trace.line}  {impact.risk}: {impact.trace.sql[:100]}"
+        yield f"{impact.migration.source.path}:{impact.trace.line}  {impact.risk}: {_cut(impact.trace.sql)}"
         for lock in impact.locks:
             yield f"    {describe_lock_taken(lock, impact)}"
         work = describe_work(impact.trace)
@@ -119,5 +120,7 @@ def dry_run_lines(tried: DryRun) -> Iterator[str]:
         yield f"and {len(telling) - MOST_LINES} more statements, which the summary lists"
     if tried.schema is not None:
         yield from tried.schema.short(most=MOST_CHANGES) or ("no change of the schema is seen",)
-    if tried.mode is not DryRunMode.PREVIEW:
-        yield dry_run_verdict(tried)
+
+
+def _cut(sql: str) -> str:
+    return sql if len(sql) <= WIDEST else f"{sql[: WIDEST - 1]}…"

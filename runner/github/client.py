@@ -262,4 +262,5 @@ class GitHub:
 
     def _readable(self, text: str) -> str:
         """What somebody else said, in short, without the token."""
-        return (text.replace(self._token, "***") if self._token else text)[:LONGEST_MESSAGE]
+        said = text.replace(self._token, "***") if self._token else text
+        return said if len(said) <= LONGEST_MESSAGE else f"{said[:LONGEST_MESSAGE]}…"

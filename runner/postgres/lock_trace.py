@@ -25,15 +25,20 @@ RELATIONS = (PACKAGE / "postgres" / "sql" / "relations.sql").read_bytes()
 HELD = (PACKAGE / "postgres" / "sql" / "trace.sql").read_bytes()
 COUNTED_BEFORE = "SELECT relid::bigint, seq_scan FROM pg_catalog.pg_stat_xact_all_tables WHERE seq_scan > 0"
 STORED = "SELECT oid::bigint, relfilenode::bigint, reltablespace::bigint FROM pg_catalog.pg_class WHERE oid = ANY (%s)"
-FOUND = """
-    SELECT coalesce(
-        (SELECT c.oid FROM pg_catalog.pg_class AS c
-         WHERE c.relname = wanted.name AND pg_catalog.pg_table_is_visible(c.oid) LIMIT 1),
-        (SELECT c.oid FROM pg_catalog.pg_namespace AS n
-         JOIN pg_catalog.pg_class AS c
-             ON c.relnamespace = n.oid AND c.relname = pg_catalog.substr(wanted.name, pg_catalog.length(n.nspname) + 2)
-         WHERE pg_catalog.starts_with(wanted.name, n.nspname || '.') LIMIT 1))::bigint
+QUOTED = """
+    SELECT pg_catalog.to_regclass(name)::oid::bigint
     FROM pg_catalog.unnest(%s::text[]) WITH ORDINALITY AS wanted (name, place) ORDER BY place"""
+# Of names without quotes it cannot be told where a schema's ends: "a.b" may be b of a, and "a.b" of the search path.
+NOT_QUOTED = """
+    SELECT c.oid::bigint
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relname = ANY (%(names)s::text[]) AND pg_catalog.pg_table_is_visible(c.oid)
+    UNION
+    SELECT c.oid::bigint
+    FROM pg_catalog.unnest(%(names)s::text[]) AS wanted (name)
+    JOIN pg_catalog.pg_namespace AS n ON pg_catalog.starts_with(wanted.name, n.nspname || '.')
+    JOIN pg_catalog.pg_class AS c
+        ON c.relnamespace = n.oid AND c.relname = pg_catalog.substr(wanted.name, pg_catalog.length(n.nspname) + 2)"""
 WITH_ROWS = frozenset({"r", "m"})  # relkind: table and materialized view
 INDEXES = frozenset({"i", "I"})
 # Kinds of statements that may change rows which are there, and of those that take as long as they take; the empty one
@@ -44,6 +49,7 @@ CHANGE_ROWS = frozenset(
 )  # fmt: skip
 CHANGES_ROWS = "RowExclusiveLock"
 LONGEST_SQL = 240  # characters that are shown of a statement
+LONGEST_READ = 4 * LONGEST_SQL  # bytes of it in which they are looked for
 # What a kind of statement takes at the least on a table that it reads as a whole, unless it lets others write.
 WEAKER = {"index_stmt": "ShareLock", "alter_table_stmt": "ShareRowExclusiveLock"}
 STRONGEST = "AccessExclusiveLock"  # without which nothing can be stored anew
@@ -123,7 +129,7 @@ class LockTrace:
         if not self._earlier:
             return
         names = [name for statement in statements for name in statement.traits.locks]
-        again = [(oid, STRONGEST) for oid in (self._found(names) if names else ()) if oid is not None]
+        again = [(oid, STRONGEST) for oid in (self._perhaps(names) if names else ())]
         last = statements[-1].traits
         if last.kind in WEAKER and not last.concurrent:
             again += [(oid, WEAKER[last.kind]) for oid in worked_on]
@@ -158,13 +164,14 @@ class LockTrace:
         documented = documented_locks(statement)
         if not documented:
             return []
-        found = self._found([lock.name for lock in documented])
+        with usable(self._connection), self._connection.cursor(row_factory=rows.scalar_row) as cursor:
+            found = cursor.execute(QUOTED, [[lock.name for lock in documented]]).fetchall()
         return [pair for lock, oid in zip(documented, found, strict=True) for pair in self._with_its_table(lock, oid)]
 
-    def _found(self, names: Sequence[str]) -> list[int | None]:
-        """The relations of these names, as the session finds them."""
+    def _perhaps(self, names: Sequence[str]) -> list[int]:
+        """Every relation that one of these names, which are not quoted, may mean in the session."""
         with usable(self._connection), self._connection.cursor(row_factory=rows.scalar_row) as cursor:
-            return cursor.execute(FOUND, [list(names)]).fetchall()
+            return cursor.execute(NOT_QUOTED, {"names": list(names)}).fetchall()
 
     def _with_its_table(self, lock: Documented, oid: int | None) -> Iterator[tuple[Documented, int]]:
         if oid is None:
@@ -223,6 +230,7 @@ def takes_time(statement: Statement) -> bool:
 
 def shown(statement: Statement) -> str:
     """The beginning of a statement on one line."""
-    text = statement.sql[: 4 * LONGEST_SQL].decode(errors="ignore")
+    text = statement.sql[:LONGEST_READ].decode(errors="ignore")
     text = " ".join((without_values(text) if statement.traits.password else text).split())
-    return text if len(text) <= LONGEST_SQL else text[:LONGEST_SQL] + " …"
+    cut = len(text) > LONGEST_SQL or len(statement.sql) > LONGEST_READ
+    return text[:LONGEST_SQL] + " …" if cut else text

@@ -99,6 +99,12 @@ CASES = {
     "refused-file": Case({"01_a.sql": "SELECT LITERAL;\nCOMMIT;\nSELECT LITERAL;"}, exit_code=2),
     "cut-off-in-the-frame": Case({"01_a.sql": FAR + "SELECT " + " " * 16 + "LITERAL::int;"}),
     "cut-off-in-a-message": Case({"01_a.sql": "SELECT (repeat('x', 4045) || LITERAL)::int;"}),
+    "cut-off-by-the-server": Case(
+        {
+            "01_a.sql": "CREATE TABLE a (t text CHECK (length(t) < 3));\n"
+            "INSERT INTO a VALUES (repeat('x', 50) || LITERAL);"
+        }
+    ),
     "check-file": Case({"01_a.sql": "CREATE TABLE a ();", "01_a.check.sql": "SELECT LITERAL::int = 1;"}),
     "smoke-test": Case(
         {

@@ -17,8 +17,9 @@ def test_applies_the_example_and_then_finds_nothing_to_do(action: Action) -> Non
     assert json.loads(first.outputs["applied"]) == VERSIONS
     assert {**first.outputs, "applied": "", "plan-digest": "", "restore-point": ""} == {
         "outcome": "applied", "applied": "", "applied-count": "7", "pending": "[]", "pending-count": "0",
-        "current-version": "07", "plan-digest": "", "plan": "db-migrate-report/plan.json", "restore-point": "",
-        "backup": "", "release-notes": "",
+        "current-version": "07", "plan-digest": "", "plan": "db-migrate-report/plan.json",
+        "report": "db-migrate-report/report.json", "restore-point": "", "backup": "", "release-notes": "",
+        "release-url": "",
     }  # fmt: skip
     assert first.outputs["restore-point"].startswith("db_migrate_")
     assert len(first.outputs["plan-digest"]) == 64

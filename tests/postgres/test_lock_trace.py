@@ -13,11 +13,14 @@ import pytest
 from runner.core.lock_modes import mode_name
 from runner.core.model import Trace
 from runner.postgres.embedded import EmbeddedServer
-from runner.postgres.rehearse import rehearse_for_good
+from runner.postgres.lock_trace import LONGEST_SQL, shown
+from runner.postgres.rehearse import rehearse, rehearse_for_good
 from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection, connect
 from tests.builders import a_migration
+from tests.conftest import Database
 
+TIMEOUTS = Timeouts(lock=timedelta(seconds=5), statement=timedelta())
 SCHEMA = """
     CREATE TYPE mood AS ENUM ('sad', 'ok');
     CREATE DOMAIN short AS text CHECK (length(VALUE) < 1000);
@@ -204,9 +207,8 @@ class _Copy:
 
 def traces(connection: Connection, sql: str) -> Iterator[Trace]:
     """What is seen when the statement is executed as a migration."""
-    timeouts = Timeouts(lock=timedelta(seconds=5), statement=timedelta())
     [rehearsed] = rehearse_for_good(
-        connection, [a_migration(sql=sql)], timeouts=timeouts, install=None, starting=lambda _: None, without_rows=False
+        connection, [a_migration(sql=sql)], timeouts=TIMEOUTS, install=None, starting=lambda _: None, without_rows=False
     )
     assert rehearsed.failure is None, rehearsed.failure
     yield from rehearsed.traces
@@ -236,3 +238,77 @@ def seen(found: Iterator[Trace]) -> tuple[str, ...]:
 
 def bare(name: str) -> str:
     return name.removeprefix("public.")
+
+
+# Names
+
+ODD_NAMES = """
+    CREATE SCHEMA app;
+    CREATE SCHEMA "Odd.One";
+    CREATE TABLE users (id int);
+    CREATE TABLE app.users (id int);
+    CREATE TABLE app."Users" (id int);
+    CREATE TABLE "User" (id int);
+    CREATE TABLE "a.b.c.d" (id int);
+    CREATE TABLE "app.users" (id int);
+    CREATE TABLE "app.orders" (id int);
+    CREATE TABLE "say ""hi"" again" (id int);
+    CREATE TABLE "Odd.One"."t.u" (id int);
+    """
+NAMES = {  # as a statement has them, and as they are told
+    "users": "public.users",
+    "app.users": "app.users",
+    'app."Users"': 'app."Users"',
+    '"User"': 'public."User"',
+    '"a.b.c.d"': 'public."a.b.c.d"',
+    '"app.users"': 'public."app.users"',
+    '"app.orders"': 'public."app.orders"',
+    '"say ""hi"" again"': 'public."say ""hi"" again"',
+    '"Odd.One"."t.u"': '"Odd.One"."t.u"',
+}
+
+
+@pytest.fixture
+def odd(database: Database) -> Iterator[Connection]:
+    with database.connect() as connection:
+        connection.execute(ODD_NAMES)
+        yield connection
+
+
+def test_a_lock_that_an_earlier_migration_has_taken_is_told_again_whatever_the_name(odd: Connection) -> None:
+    def taken_again(name: str) -> set[str]:
+        files = [a_migration(number, sql=f"ALTER TABLE {name} ADD COLUMN c{number} int") for number in (1, 2)]
+        done = rehearse(odd, files, timeouts=TIMEOUTS, install=None, starting=lambda _: None, behind=lambda: None)
+        return {lock.relation for trace in done.rehearsed[1].traces for lock in trace.locks}
+
+    assert {name: taken_again(name) for name in NAMES} == {name: {told} for name, told in NAMES.items()}
+
+
+def test_a_name_that_nothing_has_is_no_lock(odd: Connection) -> None:
+    files = [a_migration(number, sql='DROP TABLE IF EXISTS "a.b.c.d.e", app.nope, nope.users') for number in (1, 2)]
+    done = rehearse(odd, files, timeouts=TIMEOUTS, install=None, starting=lambda _: None, behind=lambda: None)
+    assert [trace.locks for each in done.rehearsed for trace in each.traces] == [(), ()]
+
+
+def test_a_lock_of_a_transaction_of_its_own_is_told_whatever_the_name(odd: Connection) -> None:
+    for name, told in NAMES.items():
+        [trace] = traces(odd, f"VACUUM {name}")
+        assert [lock.relation for lock in trace.locks] == [told]
+
+
+# The text
+
+
+@pytest.mark.parametrize(
+    ("sql", "text"),
+    [
+        ("SELECT\n  1", "SELECT 1"),
+        ("SELECT '" + "x" * LONGEST_SQL + "'", "SELECT '" + "x" * (LONGEST_SQL - 8) + " …"),
+        ("SELECT" + " " * 5 * LONGEST_SQL + "'x'", "SELECT …"),
+        ("SELECT" + " " * (4 * LONGEST_SQL - 10) + "'secret'", "SELECT 'sec …"),
+    ],
+    ids=["short", "long", "long-with-blanks", "cut-behind-blanks"],
+)
+def test_a_statement_that_is_not_shown_to_its_end_ends_in_an_ellipsis(sql: str, text: str) -> None:
+    [statement] = a_migration(sql=sql).statements
+    assert shown(statement) == text
