@@ -52,8 +52,10 @@ $(READY): requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $(READY) $(DEMO)
 
-$(NODE): tests/node/package-lock.json $(READY) # GitHub's own parts, for tests
-	cd tests/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci
+# GitHub's own parts, for tests. The machine's npm where there is one, and its certificates: a company may have its own.
+$(NODE): export NODE_EXTRA_CA_CERTS := $(or $(NODE_EXTRA_CA_CERTS),$(wildcard /etc/ssl/certs/ca-certificates.crt))
+$(NODE): tests/node/package-lock.json $(READY)
+	cd tests/node && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci
 	@touch $(NODE)
 
 $(DEMO): requirements.lock
