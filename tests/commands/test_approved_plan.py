@@ -143,5 +143,5 @@ def test_a_link_in_the_place_of_the_report_is_not_followed(planned: CommandLine,
     (planned.checkout / "db-migrate-report").symlink_to(elsewhere)
     ran = planned("--dry-run", GITHUB_ACTIONS="true")
     assert ran.exit_code == 0
-    assert "the file of the plan could not be written: it is a link" in ran.log
+    assert "the files for the steps that follow could not be written: it is a link" in ran.log
     assert list(elsewhere.iterdir()) == []
