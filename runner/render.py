@@ -4,7 +4,8 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -26,7 +27,8 @@ from runner.errors import Finding, Outcome
 from runner.resources import PACKAGE
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
+    from jinja2.bccache import Bucket
 
 SIGNS = {
     Outcome.APPLIED: "✅",
@@ -67,7 +69,24 @@ def page(markdown: str, title: str) -> str:
     return environment(str).get_template("page.html.j2").render(body=body, title=title)
 
 
-@lru_cache(maxsize=8)  # a template is compiled once
+@cache
+def _compiled() -> "BytecodeCache":
+    """Where a process keeps what it has compiled: each environment has filters of its own, but the same code."""
+    from jinja2 import BytecodeCache
+
+    class Kept(BytecodeCache):
+        codes: Final[dict[tuple[str, str], CodeType | None]] = {}
+
+        def load_bytecode(self, bucket: "Bucket") -> None:
+            bucket.code = self.codes.get((bucket.key, bucket.checksum))
+
+        def dump_bytecode(self, bucket: "Bucket") -> None:
+            self.codes[bucket.key, bucket.checksum] = bucket.code
+
+    return Kept()
+
+
+@lru_cache(maxsize=8)
 def environment(scrub: Callable[[str], str]) -> "Environment":
     """Renders our own templates, which put all text through the filters."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -79,6 +98,8 @@ def environment(scrub: Callable[[str], str]) -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown, escaped by the filters below
+        optimized=False,  # else what a filter makes of a constant becomes part of the code
+        bytecode_cache=_compiled(),
     )
     environment.filters |= markdown_filters(scrub) | word_filters(scrub)
     environment.globals |= GLOBALS

@@ -9,13 +9,16 @@ import pytest
 
 from runner.cli import run
 from runner.core.database_url import DatabaseUrl
-from runner.postgres.embedded import EmbeddedServer, embedded_server
+from runner.postgres.embedded import NEWEST, EmbeddedServer, embedded_server
 from runner.postgres.session import Connection, connect
 from runner.resources import bundled
 
 EXAMPLE = bundled("examples/knowledge-workspace")
 VERSIONS = (16, 18)
 SCRAM_ROLE = "locked"  # the one role that must give a password; all others are trusted
+
+# For what is the runner's alone: its decisions and its words, which no version of the server changes.
+ON_NEWEST = pytest.mark.parametrize("version", [NEWEST], ids=[f"pg{NEWEST}"])
 
 _numbers = itertools.count(1)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import CommandLine, Ran, run_captured
-from tests.conftest import EXAMPLE, Database
+from tests.conftest import EXAMPLE, ON_NEWEST, Database
 from tests.github_api import REPOSITORY, TOKEN, GitHubServer, Origin, github_server
 
 USERS = "CREATE TABLE users (id bigint PRIMARY KEY);\n"
@@ -199,6 +199,7 @@ def test_roles_that_the_files_take_for_granted_are_made_for_the_proof(db_migrate
     assert "with roles made for it: reporting" in ran.log
 
 
+@ON_NEWEST
 def test_lint_warns_refuses_or_is_silent_as_asked(check: Check) -> None:
     check.write(_01_users=USERS, _02_x="ALTER TABLE users DROP COLUMN id;")
     warned = check()

@@ -6,6 +6,7 @@ import pytest
 
 from runner.resources import bundled
 from tests.commands.conftest import CommandLine, Ran, run_captured
+from tests.conftest import ON_NEWEST
 
 ONE = "CREATE TABLE one ();"
 FILE = """\
@@ -101,6 +102,7 @@ def test_tells_everything_that_is_wrong_as_annotations(here: Path, capsys: pytes
 # What the file does to a run
 
 
+@ON_NEWEST
 def test_a_run_takes_its_values_from_the_file(db_migrate: CommandLine) -> None:
     db_migrate.write(_01_one=ONE)
     (db_migrate.checkout / "migrations").rename(db_migrate.checkout / "db")
@@ -115,6 +117,7 @@ def test_a_run_takes_its_values_from_the_file(db_migrate: CommandLine) -> None:
     assert db_migrate("new", "second").log.strip() == "db/02_second.sql"
 
 
+@ON_NEWEST
 def test_nothing_runs_against_a_lock(db_migrate: CommandLine) -> None:
     db_migrate.write(_01_one=ONE)
     (db_migrate.checkout / "db-migrate.yml").write_text("out-of-order: refuse\nlocked: [out-of-order]\n")
@@ -125,6 +128,7 @@ def test_nothing_runs_against_a_lock(db_migrate: CommandLine) -> None:
     assert db_migrate("--out-of-order", "refuse").exit_code == 0
 
 
+@ON_NEWEST
 def test_a_broken_file_stops_every_command(db_migrate: CommandLine) -> None:
     db_migrate.write(_01_one=ONE)
     (db_migrate.checkout / "db-migrate.yml").write_text("lint: [\n")
@@ -135,6 +139,7 @@ def test_a_broken_file_stops_every_command(db_migrate: CommandLine) -> None:
     assert db_migrate.database.tables() == set()
 
 
+@ON_NEWEST
 def test_another_file_can_be_named_and_must_be_there(db_migrate: CommandLine) -> None:
     db_migrate.write(_01_one=ONE)
     (db_migrate.checkout / "other.yml").write_text("tracking-schema: ledger\n")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.commands.conftest import CommandLine
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
 
 USERS = "CREATE TABLE users (id bigserial PRIMARY KEY, email text, age int);"
 FILL = "INSERT INTO users (email, age) SELECT 'u' || i, i FROM generate_series(1, 5000) AS i; ANALYZE users;"
@@ -36,6 +36,7 @@ def test_a_dry_run_leaves_the_database_as_it_was(users: CommandLine, database: D
     assert "outcome<<" in ran.output_file
 
 
+@ON_NEWEST
 @pytest.mark.parametrize("mode", ["preview", "shadow"])
 def test_sequences_stay_where_they_are(users: CommandLine, database: Database, mode: str) -> None:
     users.write(_02_more="INSERT INTO users (email) VALUES ('a'), ('b'); SELECT nextval('users_id_seq');")
@@ -72,6 +73,7 @@ def test_what_a_statement_does_to_a_filled_table_is_told(users: CommandLine, mod
     assert "+ column note text" in ran.summary
 
 
+@ON_NEWEST
 @EXECUTING
 def test_work_on_tables_that_the_plan_makes_is_no_risk(users: CommandLine, mode: str) -> None:
     users.write(
@@ -83,6 +85,7 @@ def test_work_on_tables_that_the_plan_makes_is_no_risk(users: CommandLine, mode:
     assert "+ table public.orders (2 columns, 1 index)" in ran.log
 
 
+@ON_NEWEST
 @EXECUTING
 def test_a_migration_that_fails_fails_the_run_and_nothing_is_changed(
     users: CommandLine, database: Database, mode: str
@@ -107,6 +110,7 @@ def test_staging_is_rehearsed_and_then_applied(db_migrate: CommandLine) -> None:
     assert "### Schema changes\n" in ran.summary
 
 
+@ON_NEWEST
 def test_production_is_tried_on_a_shadow(db_migrate: CommandLine) -> None:
     db_migrate.write(_01_users=USERS)
     ran = db_migrate(
@@ -117,6 +121,7 @@ def test_production_is_tried_on_a_shadow(db_migrate: CommandLine) -> None:
     assert "1 migration executed on a shadow: PostgreSQL" in ran.log
 
 
+@ON_NEWEST
 @EXECUTING
 def test_a_migration_finds_the_ledger_that_the_first_run_will_make(
     db_migrate: CommandLine, database: Database, mode: str
@@ -126,6 +131,7 @@ def test_a_migration_finds_the_ledger_that_the_first_run_will_make(
     assert database.tables() == set()
 
 
+@ON_NEWEST
 @EXECUTING
 def test_what_one_file_sets_does_not_reach_the_next(db_migrate: CommandLine, mode: str) -> None:
     db_migrate.write(
@@ -171,6 +177,7 @@ def test_a_value_of_an_enum_that_an_earlier_migration_adds_is_no_failure(db_migr
     assert db_migrate("--dry-run-mode", "rehearse").exit_code == 0
 
 
+@ON_NEWEST
 @EXECUTING
 def test_with_one_transaction_for_a_release_it_is_a_failure(db_migrate: CommandLine, mode: str) -> None:
     db_migrate.write(_01_mood="CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE moods (m mood);")
@@ -182,6 +189,7 @@ def test_with_one_transaction_for_a_release_it_is_a_failure(db_migrate: CommandL
     assert db_migrate("--dry-run", "--dry-run-mode", "shadow").exit_code == 0
 
 
+@ON_NEWEST
 def test_a_lock_that_is_not_to_be_had_fails_the_rehearsal(users: CommandLine, database: Database) -> None:
     users.write(_02_more="ALTER TABLE users ADD COLUMN x int;")
     with database.connect() as other:
@@ -192,6 +200,7 @@ def test_a_lock_that_is_not_to_be_had_fails_the_rehearsal(users: CommandLine, da
     assert "SQLSTATE 55P03" in ran.log
 
 
+@ON_NEWEST
 def test_a_rehearsal_waits_for_a_lock_and_goes_on(users: CommandLine, database: Database) -> None:
     users.write(_02_more="ALTER TABLE users ADD COLUMN x int;")
     with database.connect() as other:
@@ -202,6 +211,7 @@ def test_a_rehearsal_waits_for_a_lock_and_goes_on(users: CommandLine, database: 
     assert ran.exit_code == 0, ran.log
 
 
+@ON_NEWEST
 def test_a_rehearsal_makes_way_for_others(users: CommandLine, database: Database) -> None:
     users.write(_02_slow="LOCK TABLE users; SELECT pg_sleep(3);")
     waited = []
@@ -247,6 +257,7 @@ def test_a_commit_that_no_parser_saw_is_found_out(users: CommandLine, database: 
     assert "left_behind" in database.tables()  # it is told, as it cannot be taken back
 
 
+@ON_NEWEST
 def test_a_file_cannot_make_a_rehearsal_wait_longer(users: CommandLine, database: Database) -> None:
     users.write(_02_more="-- migrate: lock-timeout=1h\nALTER TABLE users ADD COLUMN x int;")
     with database.connect() as other:
@@ -258,6 +269,7 @@ def test_a_file_cannot_make_a_rehearsal_wait_longer(users: CommandLine, database
     assert "in the way: pid" in ran.log
 
 
+@ON_NEWEST
 def test_a_lock_on_what_only_we_look_at_does_not_keep_others_waiting(users: CommandLine, database: Database) -> None:
     """Reading the definition of a view locks its tables."""
     database.query("CREATE TABLE seen (a int); CREATE VIEW v AS SELECT a FROM seen")
@@ -272,6 +284,7 @@ def test_a_lock_on_what_only_we_look_at_does_not_keep_others_waiting(users: Comm
             assert "could not be read" in ran.log
 
 
+@ON_NEWEST
 @EXECUTING
 def test_serializable_transactions_are_no_other_world(users: CommandLine, database: Database, mode: str) -> None:
     database.query(f"ALTER DATABASE {database.name} SET default_transaction_isolation = serializable")
@@ -280,6 +293,7 @@ def test_serializable_transactions_are_no_other_world(users: CommandLine, databa
     assert ran.exit_code == 0, ran.log
 
 
+@ON_NEWEST
 @EXECUTING
 def test_rows_that_stay_locked_are_told(users: CommandLine, mode: str) -> None:
     users.write(_02_more="UPDATE users SET age = 1 WHERE id = 5;")
@@ -288,6 +302,7 @@ def test_rows_that_stay_locked_are_told(users: CommandLine, mode: str) -> None:
     assert "1 statement locks a table for a moment, or rows until the migration ends" in ran.log
 
 
+@ON_NEWEST
 @EXECUTING
 def test_what_takes_its_time_while_a_lock_is_held_stops_others(users: CommandLine, mode: str) -> None:
     users.write(_02_more="ALTER TABLE users ADD COLUMN x int; UPDATE users SET age = 1 WHERE id = 5; SELECT 1;")
@@ -298,6 +313,7 @@ def test_what_takes_its_time_while_a_lock_is_held_stops_others(users: CommandLin
 # A shadow
 
 
+@ON_NEWEST
 @pytest.mark.parametrize(
     "sql",
     [
@@ -311,6 +327,7 @@ def test_an_error_that_no_row_would_mend_is_a_failure(users: CommandLine, sql: s
     assert users("--dry-run", "--dry-run-mode", "shadow").exit_code == 1
 
 
+@ON_NEWEST
 def test_a_subscription_is_left_out_as_it_reaches_another_server(users: CommandLine) -> None:
     users.write(_02_follow="CREATE SUBSCRIPTION s CONNECTION 'host=elsewhere' PUBLICATION p;")
     ran = users("--dry-run", "--dry-run-mode", "shadow")
@@ -339,6 +356,7 @@ def test_a_shadow_executes_what_runs_outside_of_a_transaction(users: CommandLine
     assert "nobody who uses the database has to wait" in ran.log
 
 
+@ON_NEWEST
 @pytest.mark.parametrize(
     "sql",
     [
@@ -356,6 +374,7 @@ def test_a_statement_that_needs_rows_is_left_out(users: CommandLine, sql: str) -
     assert "left out of the dry run, on a copy without rows" in ran.log
 
 
+@ON_NEWEST
 def test_on_a_database_without_rows_there_is_no_such_excuse(db_migrate: CommandLine) -> None:
     db_migrate.write(_01_users=USERS)
     assert db_migrate().exit_code == 0
@@ -363,6 +382,7 @@ def test_on_a_database_without_rows_there_is_no_such_excuse(db_migrate: CommandL
     assert db_migrate("--dry-run", "--dry-run-mode", "shadow").exit_code == 1
 
 
+@ON_NEWEST
 def test_a_check_that_is_not_true_without_rows_is_a_warning(users: CommandLine) -> None:
     users.write(_02_more="ALTER TABLE users ADD COLUMN x int;", _02_more__check="SELECT count(*) > 0 FROM users;")
     ran = users("--dry-run", "--dry-run-mode", "shadow")
@@ -370,11 +390,13 @@ def test_a_check_that_is_not_true_without_rows_is_a_warning(users: CommandLine) 
     assert "left out of the dry run, on a copy without rows: the check of migration 02 failed" in ran.log
 
 
+@ON_NEWEST
 def test_a_check_that_cannot_be_executed_fails(users: CommandLine) -> None:
     users.write(_02_more="ALTER TABLE users ADD COLUMN x int;", _02_more__check="SELECT count(nope) > 0 FROM users;")
     assert users("--dry-run", "--dry-run-mode", "shadow").exit_code == 1
 
 
+@ON_NEWEST
 def test_an_extension_that_the_shadow_lacks_names_the_way_out(db_migrate: CommandLine) -> None:
     db_migrate.write(_01_text="CREATE EXTENSION citext;")
     ran = db_migrate("--dry-run", "--dry-run-mode", "shadow", "--shadow-database", "embedded")
@@ -383,6 +405,7 @@ def test_an_extension_that_the_shadow_lacks_names_the_way_out(db_migrate: Comman
     assert "docker://" in ran.log
 
 
+@ON_NEWEST
 def test_a_password_in_a_statement_is_not_shown(users: CommandLine) -> None:
     users.write(_02_role="ALTER TABLE users ADD COLUMN x int; DO $$ BEGIN END $$; CREATE ROLE r PASSWORD 'hush-hush';")
     ran = users("--dry-run", "--dry-run-mode", "shadow", "--lint", "off")

@@ -250,7 +250,7 @@ def test_a_default_of_the_role_does_not_end_the_runners_own_statements(
     db_migrate: CommandLine, database: Database
 ) -> None:
     db_migrate.write(_01_one=ONE, _02_two="SELECT pg_sleep(0.1);")
-    database.query(f"ALTER DATABASE {database.name} SET statement_timeout = '1ms'")
+    database.query(f"ALTER DATABASE {database.name} SET statement_timeout = '20ms'")
     ran = db_migrate()
     assert ran.exit_code == 0, ran.log
 

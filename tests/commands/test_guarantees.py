@@ -3,7 +3,7 @@
 import pytest
 
 from tests.commands.conftest import CommandLine
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
 
 LARGE = "-- " + "x" * 1_100_000 + "\n"  # so large a file is not sent ahead
 BOTH_WAYS = pytest.mark.parametrize("large", ["", LARGE], ids=["sent ahead", "waiting"])
@@ -94,6 +94,7 @@ CHECKS = {
 }
 
 
+@ON_NEWEST
 @pytest.mark.parametrize("way", ["", " /* UPDATE: so it is not sent ahead */"], ids=["sent ahead", "waiting"])
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_check_is_judged_alike_ahead_and_waiting(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.conftest import CommandLine
 from tests.commands.processes import running, wait_until
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
 
 LARGE = "-- " + "x" * 1_100_000 + "\n"  # so large a file is not sent ahead
 BOTH_WAYS = pytest.mark.parametrize("large", ["", LARGE], ids=["sent ahead", "waiting"])
@@ -64,6 +64,7 @@ def test_it_does_not_wait_where_somebody_may_wait_behind_it(
     assert "canceling statement due to lock timeout" in ran.log
 
 
+@ON_NEWEST
 @BOTH_WAYS
 def test_who_was_in_the_way_is_told_with_each_retry_and_at_the_end(
     db_migrate: CommandLine, database: Database, large: str
@@ -89,6 +90,7 @@ def test_who_was_in_the_way_is_told_with_each_retry_and_at_the_end(
     ]
 
 
+@ON_NEWEST
 @BOTH_WAYS
 def test_a_migration_that_makes_others_wait_makes_way(db_migrate: CommandLine, database: Database, large: str) -> None:
     database.query("CREATE TABLE t (id int)")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.conftest import CommandLine, Ran
 from tests.commands.processes import running, wait_until
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
 
 # By what it waits for: the text of a file also stands in the statement that writes it to the ledger.
 SLEEPING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
@@ -69,6 +69,7 @@ def test_what_was_done_stays_and_the_next_run_goes_on_behind_it(db_migrate: Comm
 HALF = "-- migrate: no-transaction\nCREATE TABLE a ();\nSELECT 1 / 0;"
 
 
+@ON_NEWEST
 def test_what_is_not_done_yet_may_be_mended(db_migrate: CommandLine, database: Database) -> None:
     db_migrate.write(_01_x=HALF)
     assert db_migrate().exit_code == 1
@@ -79,6 +80,7 @@ def test_what_is_not_done_yet_may_be_mended(db_migrate: CommandLine, database: D
     assert row(database) == ("completed", False, 2, 2)
 
 
+@ON_NEWEST
 def test_what_is_done_may_not_be_edited(db_migrate: CommandLine, database: Database) -> None:
     db_migrate.write(_01_x=HALF)
     assert db_migrate().exit_code == 1
@@ -105,6 +107,7 @@ def settled(ran: Ran, *, done: bool) -> str:
 COMMITS_AND_SLEEPS = "DO $$ BEGIN COMMIT; PERFORM pg_sleep(30); END $$;"
 
 
+@ON_NEWEST
 @pytest.mark.parametrize("done", [True, False])
 def test_after_a_killed_run_nobody_guesses(db_migrate: CommandLine, database: Database, *, done: bool) -> None:
     db_migrate.write(_01_x=f"-- migrate: no-transaction\nCREATE TABLE a ();\n{COMMITS_AND_SLEEPS}\nCREATE TABLE c ();")
@@ -124,6 +127,7 @@ def test_after_a_killed_run_nobody_guesses(db_migrate: CommandLine, database: Da
     assert ("c" in database.tables()) is done
 
 
+@ON_NEWEST
 @pytest.mark.parametrize(
     ("step", "known"), [("SELECT pg_sleep(30);", True), (COMMITS_AND_SLEEPS, False)], ids=["counted", "in parts"]
 )
@@ -140,6 +144,7 @@ def test_a_lost_connection_leaves_it_open_what_a_step_did_that_may_commit_on_the
     assert row(database) == ("failed" if known else "running", False, 1, 2)
 
 
+@ON_NEWEST
 @pytest.mark.parametrize(
     ("step", "exit_code"), [("SELECT pg_sleep(30);", 0), (COMMITS_AND_SLEEPS, 3)], ids=["counted", "in parts"]
 )
@@ -264,6 +269,7 @@ def test_a_run_that_goes_on_has_the_settings_of_the_finished_statements(
     ]
 
 
+@ON_NEWEST
 @pytest.mark.parametrize(
     "statement",
     [
@@ -451,6 +457,7 @@ def test_the_ledger_is_written_as_the_role_that_the_session_began_with(
     assert database.value("SELECT tableowner FROM pg_tables WHERE tablename = 'schema_migrations'") == "pg_monitor"
 
 
+@ON_NEWEST
 def test_a_limit_that_the_file_sets_is_not_one_of_the_ledger(db_migrate: CommandLine, database: Database) -> None:
     db_migrate.write(_01_first="SELECT 1;")
     assert db_migrate().exit_code == 0

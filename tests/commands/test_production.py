@@ -10,7 +10,9 @@ import pytest
 
 from tests.commands.conftest import CommandLine, Ran
 from tests.commands.processes import END_SLEEP, SLEEPING, running, wait_until
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
+
+pytestmark = ON_NEWEST
 
 ONE, TWO = "CREATE TABLE one (id int);", "CREATE TABLE two (id int);"
 CLOSED = "closed daily 00:00-24:00 UTC"

@@ -11,7 +11,7 @@ import pytest
 from runner.postgres.orphans import end_dead_workers
 from tests.commands.conftest import CommandLine
 from tests.commands.processes import running, wait_until
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
 
 AS_WRITTEN = "-- migrate: no-transaction\n"
 AT_THE_GATE = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
@@ -66,6 +66,7 @@ MIXED = [
 ]
 
 
+@ON_NEWEST
 def test_killed_between_each_step_and_its_count_a_file_is_done_once(
     db_migrate: CommandLine, database: Database
 ) -> None:
@@ -245,6 +246,7 @@ NAMELESS = (
 )
 
 
+@ON_NEWEST
 def test_an_index_without_a_name_cannot_be_told_and_the_sql_of_the_message_settles_it(
     db_migrate: CommandLine, database: Database
 ) -> None:
@@ -281,6 +283,7 @@ def settle(database: Database, log: str) -> None:
     database.query(found[1])
 
 
+@ON_NEWEST
 @pytest.mark.parametrize(
     ("there", "said"),
     [
@@ -330,6 +333,7 @@ def test_an_invalid_index_of_somebody_else_is_not_dropped(db_migrate: CommandLin
     assert database.value("SELECT indnatts FROM pg_index WHERE indexrelid = 'i'::regclass") == 2
 
 
+@ON_NEWEST
 def test_an_index_of_the_name_in_another_schema_is_not_dropped_as_well(
     db_migrate: CommandLine, database: Database
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from runner.core.model import SmokeTest, SourceFile
 from runner.core.smoke import is_query, parse_smoke_test
+from runner.core.statements import LARGE
 from runner.errors import Finding, InputError
 
 
@@ -32,7 +33,9 @@ def test_each_query_is_a_statement_with_its_place() -> None:
 
 
 def test_a_large_file_is_not_sent_together() -> None:
-    assert len(parsed("SELECT true;\n" * 100_000).statements) == 100_000
+    number = 1000
+    query = f"SELECT true /* {'x' * (LARGE // number)} */;\n"
+    assert len(parsed(query * number).statements) == number
 
 
 @pytest.mark.parametrize(

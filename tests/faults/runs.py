@@ -2,21 +2,25 @@
 
 import io
 import json
+import multiprocessing
 import os
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from runner.cli import run
+from runner.cli import main, run
 from runner.core.database_url import DatabaseUrl
-from runner.resources import PACKAGE
 
 PATIENCE = 60.0  # seconds
-PROGRAM = (sys.executable, "-u", "-m", "runner")
+# Processes are forked from one that has imported what a run needs: to import it takes longer than the run itself.
+# https://docs.python.org/3/library/multiprocessing.html#contexts-and-start-methods
+STARTER = multiprocessing.get_context("forkserver")
+STARTER.set_forkserver_preload([__name__, "runner.commands.migrate", "runner.flags", "jinja2", "postgast"])
 
 
 @dataclass(frozen=True)
@@ -64,22 +68,18 @@ class Checkout:
         return _ended(told, exit_code)
 
     @contextmanager
-    def running(self, url: DatabaseUrl, *argv: str, program: Sequence[str] = PROGRAM) -> Iterator["Running"]:
+    def running(self, url: DatabaseUrl, *argv: str) -> Iterator["Running"]:
         """As a process of its own, which does not outlive the block."""
         told = self._told()
-        with (told / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*program, "migrate", "--lint=off", *argv],
-                env={**os.environ, **self.environ(url, told), "PYTHONPATH": str(PACKAGE.parent)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        (told / "log").touch()
+        environ = {**os.environ, **self.environ(url, told)}
+        process = STARTER.Process(target=_main, args=(("migrate", "--lint=off", *argv), environ, told / "log"))
+        process.start()
         try:
             yield Running(process, told)
         finally:
             process.kill()
-            process.wait()
+            process.join()
 
     def _told(self) -> Path:
         told = self.folder / f"run-{len(list(self.folder.glob('run-*')))}"
@@ -87,11 +87,23 @@ class Checkout:
         return told
 
 
+def _main(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
+    """Be the program: in the new process."""
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.argv = ["db-migrate", *argv]
+    opened = os.open(log, os.O_WRONLY)
+    for output in (sys.stdout, sys.stderr):
+        os.dup2(opened, output.fileno())
+    sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr] # as with `python -u`
+    main()
+
+
 @dataclass(frozen=True)
 class Running:
     """A run under way."""
 
-    process: subprocess.Popen[bytes]
+    process: ForkServerProcess
     told: Path
 
     @property
@@ -100,13 +112,20 @@ class Running:
 
     def end(self, timeout: float = PATIENCE) -> Ended:
         """Wait for its end."""
-        return _ended(self.told, self.process.wait(timeout=timeout))
+        self.process.join(timeout)
+        assert self.process.exitcode is not None, f"it does not end:\n{self.log}"
+        return _ended(self.told, self.process.exitcode)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
 
     def wait_for(self, text: str) -> None:
         """Until its log has this text."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.log:
-            assert self.process.poll() is None, f"it has ended, and never said {text!r}:\n{self.log}"
+            assert self.process.is_alive(), f"it has ended, and never said {text!r}:\n{self.log}"
             assert time.monotonic() < deadline, f"it never said {text!r}:\n{self.log}"
             time.sleep(0.02)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.conftest import Database, _database
+from tests.conftest import ON_NEWEST, Database, _database
 from tests.faults.proxy import proxy_to
 from tests.faults.runs import Checkout
 from tests.faults.servers import DurableServer
@@ -25,6 +25,7 @@ def small(first: int, last: int) -> dict[str, str]:
     }
 
 
+@ON_NEWEST
 def test_many_migrations_are_few_turns(checkout: Checkout, database: Database) -> None:
     """The watcher's looks go on beside: as many as there is time for, and nobody waits for them."""
     checkout.write(small(1, MANY))
@@ -41,6 +42,7 @@ def test_many_migrations_are_few_turns(checkout: Checkout, database: Database) -
         assert max(turns.values()) <= MOST_TURNS, turns
 
 
+@ON_NEWEST
 def test_nothing_to_do_is_one_connection_and_two_turns(checkout: Checkout, database: Database) -> None:
     checkout.write(small(1, MANY))
     assert checkout.run(database.url).exit_code == 0

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.postgres.embedded import EmbeddedServer
-from tests.conftest import Database, _database
+from runner.postgres.embedded import NEWEST, EmbeddedServer
+from tests import conftest
+from tests.conftest import ON_NEWEST, Database, _database
 from tests.faults.messages import Message, is_commit, is_commit_answer
 from tests.faults.proxy import Proxy, Trap, proxy_to
-from tests.faults.runs import Checkout, Ended
+from tests.faults.runs import PATIENCE, Checkout, Ended
 from tests.faults.servers import DurableServer
 
 WORKER = "db-migrate worker"
@@ -47,6 +48,7 @@ FILES = {
 }
 VERSIONS = [name[:2] for name in FILES]
 POINTS, RESTARTS = 32, 9
+THIRD = 3  # on the older version one point of so many
 Place = Callable[[Message], bool]
 
 
@@ -116,6 +118,12 @@ def point(undisturbed: Undisturbed, number: int, points: int) -> Place:
     return lambda message: message.application.startswith(WORKER) and message.number == wanted
 
 
+def at(points: int) -> pytest.MarkDecorator:
+    """At each of the points on the newest version, and at every third on the other."""
+    cases = [(v, n) for v in conftest.VERSIONS for n in range(0, points, 1 if v == NEWEST else THIRD)]
+    return pytest.mark.parametrize(("version", "number"), cases, ids=[f"pg{v}-{n}" for v, n in cases])
+
+
 def struck(trap: Trap, log: str, *, last: bool = False) -> None:
     """The fault has come. The last point may lie behind the end of a run that needed a message less."""
     assert trap.sprung.wait(2) or last, f"the run ended before its fault:\n{log}"
@@ -155,7 +163,7 @@ def finishes(checkout: Checkout, database: Database, undisturbed: Undisturbed) -
     assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
 
 
-@pytest.mark.parametrize("number", range(POINTS))
+@at(POINTS)
 def test_a_cancelled_run_tells_the_truth(
     checkout: Checkout,
     database: Database,
@@ -168,7 +176,7 @@ def test_a_cancelled_run_tells_the_truth(
     checkout.write(FILES)
     with checkout.running(proxy.url(database.name)) as running:
         trap = proxy.trap(point(whole, number, POINTS), running.process.terminate)
-        while not trap.sprung.wait(0.02) and running.process.poll() is None:
+        while not trap.sprung.wait(0.02) and running.process.is_alive():
             pass
         signalled = time.monotonic()
         ended = running.end()
@@ -182,6 +190,7 @@ def test_a_cancelled_run_tells_the_truth(
     finishes(checkout, database, whole)
 
 
+@ON_NEWEST
 @pytest.mark.parametrize("named", [False, True], ids=["", "with a name of its own"])
 def test_a_connection_of_which_only_the_client_knows_that_it_is_lost(
     checkout: Checkout, database: Database, proxy: Proxy, *, named: bool
@@ -202,7 +211,7 @@ def test_a_connection_of_which_only_the_client_knows_that_it_is_lost(
     assert "slow" not in database.tables()
 
 
-@pytest.mark.parametrize("number", range(POINTS))
+@at(POINTS)
 def test_a_killed_run_is_finished_by_the_next(
     checkout: Checkout,
     database: Database,
@@ -215,12 +224,13 @@ def test_a_killed_run_is_finished_by_the_next(
     checkout.write(FILES)
     with checkout.running(proxy.url(database.name)) as running:
         trap = proxy.trap(point(whole, number, POINTS), running.process.kill)
-        running.process.wait(60)
+        running.process.join(PATIENCE)
+        assert not running.process.is_alive(), running.log
     struck(trap, running.log, last=number == POINTS - 1)
     finishes(checkout, database, whole)
 
 
-@pytest.mark.parametrize("number", range(POINTS))
+@at(POINTS)
 def test_a_run_that_is_cut_off_tells_the_truth_and_is_finished_by_the_next(
     checkout: Checkout,
     database: Database,
@@ -247,11 +257,11 @@ def test_a_lost_commit_is_told_as_it_was(
     version: int,
     place: Place,
 ) -> None:
-    """At each COMMIT of a run, those of the ledger's own included."""
+    """At each COMMIT of a run, those of the ledger's own included; on the other version at every third."""
     whole = undisturbed(version)
     checkout.write(FILES)
     assert whole.commits[place] >= len(FILES)
-    for number in range(1, whole.commits[place] + 1):
+    for number in range(1, whole.commits[place] + 1, 1 if version == NEWEST else THIRD):
         database = fresh_database()
         with proxy_to(database.server.folder) as proxy:
             trap = proxy.trap(nth(place, number), proxy.cut, swallow=True)
@@ -266,14 +276,15 @@ def nth(place: Place, number: int) -> Place:
     """The place for the `number`th time."""
     seen = 0
 
-    def at(message: Message) -> bool:
+    def accepts(message: Message) -> bool:
         nonlocal seen
         seen += place(message)
         return seen == number and place(message)
 
-    return at
+    return accepts
 
 
+@ON_NEWEST
 def test_a_lost_commit_without_a_way_back_is_no_claim(
     checkout: Checkout, database: Database, proxy: Proxy, undisturbed: Callable[[int], Undisturbed], version: int
 ) -> None:
@@ -300,7 +311,7 @@ def durable_database(durable_servers: Callable[[int], DurableServer], version: i
     yield from _database(durable_servers(version).server, "template1")
 
 
-@pytest.mark.parametrize("number", range(RESTARTS))
+@at(RESTARTS)
 def test_a_run_whose_server_restarts_tells_the_truth_and_is_finished_by_the_next(
     checkout: Checkout,
     durable_servers: Callable[[int], DurableServer],

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from runner.postgres.session import Connection
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
 from tests.faults.runs import Checkout
 
 BUILDING = """
@@ -35,6 +35,7 @@ def in_transaction(database: Database, sql: str, application: str = "nightly rep
         yield connection
 
 
+@ON_NEWEST
 def test_of_twenty_runs_one_applies(checkout: Checkout, database: Database) -> None:
     """Every second one hardly waits."""
     checkout.write({f"{n:02}_t": f"CREATE TABLE t{n} (id int);\nSELECT pg_sleep(0.4);" for n in range(1, 6)})
@@ -78,7 +79,7 @@ def test_a_killed_concurrent_build_is_repaired_by_the_next_run(
     with in_transaction(database, "INSERT INTO users VALUES (2)"), checkout.running(database.url) as run:
         wait_until(database, BUILDING)
         run.process.kill()
-        run.process.wait()
+        run.process.join()
         if ended:
             database.query(BUILDING.replace("pid", "pg_terminate_backend(pid, 5000)", 1))
         assert database.query(INDEXES) == [("users_idx", False)]
@@ -124,6 +125,7 @@ def users(database: Database, checkout: Checkout) -> Database:
 LOCK_TIMEOUT = 0.5
 
 
+@ON_NEWEST
 def test_a_long_reader_holds_up_the_migration_and_not_the_other_readers(checkout: Checkout, users: Database) -> None:
     with Reader(users) as reader, ExitStack() as stack:
         with in_transaction(users, "SELECT id FROM users"):
@@ -137,6 +139,7 @@ def test_a_long_reader_holds_up_the_migration_and_not_the_other_readers(checkout
     assert users.query("SELECT status FROM migration_history") == [("success",)]
 
 
+@ON_NEWEST
 def test_a_reader_that_never_ends_is_named(checkout: Checkout, users: Database) -> None:
     started = time.monotonic()
     with in_transaction(users, "SELECT id FROM users") as blocking, Reader(users) as reader:

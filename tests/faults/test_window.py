@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
 from tests.faults.runs import Checkout, Running
 from tests.faults.test_together import in_transaction
 
@@ -83,6 +83,7 @@ def test_the_place_of_an_error_is_that_of_its_statement(checkout: Checkout, data
     assert ended.applied == VERSIONS[:19]
 
 
+@ON_NEWEST
 def test_nothing_starts_or_commits_once_the_mutex_of_a_killed_run_is_gone(
     checkout: Checkout, database: Database
 ) -> None:
@@ -95,7 +96,7 @@ def test_nothing_starts_or_commits_once_the_mutex_of_a_killed_run_is_gone(
     with checkout.running(database.url) as run:
         wait_for_completed(database, 5)
         run.process.kill()
-        run.process.wait()
+        run.process.join()
     while database.query(MUTEXES):
         time.sleep(0.005)
     then, started = state(), starts(database)
@@ -116,7 +117,7 @@ SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (s
 def cancelled(run: Running, database: Database, number: signal.Signals, code: int) -> None:
     """What holds for a run that was cancelled, wherever it was."""
     signalled = time.monotonic()
-    run.process.send_signal(number)
+    run.send(number)
     ended = run.end(20)
     assert time.monotonic() - signalled < 5
     assert ended.exit_code == code, ended.log
@@ -133,6 +134,7 @@ def cancelled(run: Running, database: Database, number: signal.Signals, code: in
     assert database.value("SELECT outcome FROM migration_runs") == "cancelled"
 
 
+@ON_NEWEST
 @SIGNALS
 def test_a_signal_in_the_middle_of_a_window(
     checkout: Checkout, database: Database, number: signal.Signals, code: int
@@ -144,6 +146,7 @@ def test_a_signal_in_the_middle_of_a_window(
         cancelled(run, database, number, code)
 
 
+@ON_NEWEST
 @SIGNALS
 def test_a_signal_in_the_pause_between_two_attempts(
     checkout: Checkout, database: Database, number: signal.Signals, code: int

@@ -16,7 +16,7 @@ from runner.postgres.session import Connection, connect
 from runner.postgres.watcher import take_mutex
 from tests.commands.conftest import CommandLine
 from tests.commands.processes import SLEEPING, running, wait_until
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
 from tests.postgres.pgbouncer import PgBouncer, Pooled, pgbouncer
 
 SHARED = "behind a pooler in transaction or statement mode"
@@ -216,6 +216,7 @@ def test_a_pool_in_session_mode_that_cleans_nothing_is_left_without_our_lock(
     assert database.query(LOCKS) == []
 
 
+@ON_NEWEST
 def test_of_two_runs_at_once_in_session_mode_one_applies(
     pool: Pool, by_way_of: Callable[[Database], CommandLine], database: Database
 ) -> None:
@@ -234,6 +235,7 @@ def test_of_two_runs_at_once_in_session_mode_one_applies(
     ]
 
 
+@ON_NEWEST
 def test_a_signal_cancels_on_the_server_in_session_mode(
     pool: Pool, by_way_of: Callable[[Database], CommandLine], database: Database
 ) -> None:

@@ -19,7 +19,7 @@ from runner.core.samples import Sample
 from runner.errors import Finding, Level
 from runner.postgres.session import Connection, connect
 from runner.postgres.watch import INTERVAL, RECENT, Watch
-from tests.conftest import Database
+from tests.conftest import ON_NEWEST, Database
 
 PATIENCE = 20.0  # seconds until a test gives up to wait
 NO_LIMIT = WatchPolicy()
@@ -137,6 +137,7 @@ def test_a_text_goes_through_the_scrubber_before_it_is_cut(database: Database, r
     assert "s3" not in session.query
 
 
+@ON_NEWEST
 @pytest.mark.parametrize("more", ["", " " + "x" * 2000], ids=["whole", "cut-off-by-the-server"])
 def test_values_of_other_peoples_queries_are_not_told(database: Database, reader: Connection, more: str) -> None:
     reader.execute(f"ALTER ROLE nobody PASSWORD 'hunter2{more}'".encode())
@@ -149,6 +150,7 @@ def test_values_of_other_peoples_queries_are_not_told(database: Database, reader
     assert "hunter2" not in watched.told[0]
 
 
+@ON_NEWEST
 def test_who_is_no_longer_in_the_way_is_not_named(database: Database, reader: Connection) -> None:
     database.query("CREATE TABLE u (a int)")
     began = time.monotonic()
@@ -194,6 +196,7 @@ def test_a_role_that_sees_little_still_learns_who_it_is(database: Database, read
     assert (session.state, session.age, session.query, warned) == ("", None, "", [])
 
 
+@ON_NEWEST
 @pytest.mark.parametrize("by", ["at-first", "later"])
 def test_a_short_lock_timeout_is_sampled_as_well(database: Database, reader: Connection, by: str) -> None:
     limit = timedelta(milliseconds=100)
@@ -243,6 +246,7 @@ def test_who_waits_for_somebody_else_does_not_count(database: Database, reader: 
     assert watched.watch.watched.largest_queue == 0
 
 
+@ON_NEWEST
 def test_a_wait_counts_from_when_it_was_the_workers_doing(database: Database, reader: Connection) -> None:
     database.query("CREATE TABLE u (a int)")
     with watching(database) as watched, database.connect() as late:
@@ -331,6 +335,7 @@ def test_cancels_the_worker_when_one_waits_for_too_long(database: Database) -> N
     assert [type(error) for error in watched.errors] == [psycopg.errors.QueryCanceled]
 
 
+@ON_NEWEST
 def test_a_cancel_between_two_statements_is_made_again(database: Database) -> None:
     database.query("CREATE TABLE t (a int)")
     with watching(database, WatchPolicy(time=timedelta(seconds=0.3))) as watched, database.connect() as late:
@@ -343,6 +348,7 @@ def test_a_cancel_between_two_statements_is_made_again(database: Database) -> No
         assert watched.watch.take_reason().endswith("behind it")
 
 
+@ON_NEWEST
 def test_a_cancel_of_long_ago_is_no_reason(database: Database) -> None:
     database.query("CREATE TABLE t (a int)")
     with watching(database, WatchPolicy(time=timedelta(seconds=0.3))) as watched, database.connect() as late:
@@ -384,6 +390,7 @@ def test_without_a_limit_nobody_is_cancelled(database: Database) -> None:
 # What it holds
 
 
+@ON_NEWEST
 def test_measures_how_long_strong_locks_were_held(database: Database) -> None:
     database.query("CREATE TABLE t (a int); CREATE TABLE u (a int); CREATE TABLE v (a int); CREATE VIEW w AS SELECT")
     with watching(database) as watched:
@@ -521,6 +528,7 @@ def test_a_connection_that_the_run_itself_has_closed_is_no_news(database: Databa
     assert (watched.told, watched.warned) == ([], [])
 
 
+@ON_NEWEST
 def test_goes_on_behind_an_error_and_tells_it_once(database: Database, reader: Connection) -> None:
     with watching(database) as watched:
         watched.watcher.execute("SET lock_timeout = '50ms'")
@@ -538,6 +546,7 @@ def test_goes_on_behind_an_error_and_tells_it_once(database: Database, reader: C
     assert warning.message.startswith("the watcher did not see all of the run: canceling statement due to lock timeout")
 
 
+@ON_NEWEST
 def test_ends_soon_when_its_query_hangs(database: Database) -> None:
     with watching(database) as watched:
         watched.worker.execute("BEGIN; LOCK TABLE pg_class")  # which the watcher reads
