@@ -53,7 +53,7 @@ def test_a_tag_gets_its_release_and_later_steps_their_files(
         assert path.stat().st_uid == workspace.checkout.stat().st_uid, name
     report = json.loads((workspace.checkout / done.outputs["report"]).read_text())
     assert (report["outcome"], report["context"]["ref"]) == ("applied", "refs/tags/v1.2.3")
-    assert "```mermaid\ngantt" in done.summary
+    assert "```mermaid\nerDiagram" in done.summary
     assert TOKEN not in done.published()
 
 

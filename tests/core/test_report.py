@@ -177,7 +177,9 @@ def test_nothing_is_left_to_do(report: Report) -> None:
 
 def test_a_dry_run_is_followed_by_a_real_one() -> None:
     report = a_report(Outcome.DRY_RUN, plan=a_plan([1]))
-    assert next_steps(report) == ["Run again without `dry-run` to apply these migrations."]
+    said = "Run again without `dry-run` to apply these migrations, or approve the job that waits for this plan."
+    assert next_steps(report) == [said]
+    assert next_steps(replace(report, context=on_github(event="pull_request"))) == []
 
 
 def test_a_dry_run_by_hand_in_production_is_followed_by_one_that_is_told_not_to_be() -> None:

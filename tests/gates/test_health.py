@@ -168,9 +168,9 @@ def test_everything_that_keeps_a_run_from_writing_is_told_at_once() -> None:
         pytest.param(a_target(ledger=LedgerState.ABSENT, tables=(), may_create_tables=False), id="not-creatable"),
     ],
 )
-def test_a_dry_run_is_only_warned_of_what_a_run_could_not_do(target: Target) -> None:
-    (warning,) = check_target(target, "public", dry_run=True)
-    assert warning == replace(refusal(target), level=Level.WARNING)
+def test_a_dry_run_is_only_told_what_a_run_could_not_do(target: Target) -> None:
+    (notice,) = check_target(target, "public", dry_run=True)
+    assert notice == replace(refusal(target), level=Level.NOTICE)
 
 
 @pytest.mark.parametrize(
