@@ -305,7 +305,7 @@ def _comment(edges: Edges) -> "Comment":
 
 
 def _release(config: Config, journal: Journal, edges: Edges) -> "PublishRelease":
-    """It has a section for each folder of migrations and database."""
+    """It has a block for each folder of migrations and database."""
     from runner.github.publish import releasing
 
     about = (str(config.migrations_path), config.environment, shown(config.database))

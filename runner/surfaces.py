@@ -58,10 +58,11 @@ class Surfaces:
 
     def tell_pull_request(self, report: Report) -> Iterator[Finding]:
         """Bring the comment up to date, where one is wanted; yield what prevents that. This may take its time."""
-        if self.comment is None or report.outcome is Outcome.CANCELLED:  # which leaves no time for it
+        comment = self.comment
+        if comment is None or report.outcome is Outcome.CANCELLED:  # which leaves no time for it
             return
         known = len(self.templates.problems)
-        yield from _careful("the comment", lambda: self._write_comment(report))
+        yield from _careful("the comment", lambda: comment(self.templates.pr_comment(report, self.scrub)))
         yield from self.templates.problems[known:]
 
     def _write_files(self, report: Report) -> None:
@@ -86,12 +87,8 @@ class Surfaces:
 
             write_summary(self.summary, lambda room: self.templates.summary(report, self.scrub, room))
 
-    def _write_comment(self, report: Report) -> None:
-        if self.comment is not None:
-            self.comment(self.templates.pr_comment(report, self.scrub))
 
-
-def _careful(what: str, write: Callable[[], None]) -> Iterator[Finding]:
+def _careful(what: str, write: Callable[[], object]) -> Iterator[Finding]:
     """Write it; whatever prevents that is a warning, as the run itself is over."""
     hint = "look at its rights, and at what stands in its place; the run itself ended as the log says"
     try:

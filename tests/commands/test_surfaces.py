@@ -272,20 +272,23 @@ def test_without_being_asked_nothing_is_said_to_github(shop: CommandLine, github
 # Templates of the user's own
 
 
+def write_template(command_line: CommandLine, name: str, text: str) -> None:
+    """Into the checkout's folder `templates`."""
+    path = command_line.checkout / "templates" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
 def test_templates_of_the_checkout_take_the_place_of_ours(shop: CommandLine, github: GitHubServer) -> None:
-    folder = shop.checkout / "templates"
-    folder.mkdir()
-    (folder / "summary.md.j2").write_text("# {{ report.environment }}: {{ report.outcome }}\n")
-    (folder / "pr_comment.md.j2").write_text("{{ report.migrations | length }} to come\n")
+    write_template(shop, "summary.md.j2", "# {{ report.environment }}: {{ report.outcome }}\n")
+    write_template(shop, "pr_comment.md.j2", "{{ report.migrations | length }} to come\n")
     ran = comment(shop, github, "--templates-path", "templates")
     assert ran.summary == "# development: dry-run\n"
     assert github.comments[0]["body"].endswith("2 to come")
 
 
 def test_a_template_that_is_wrong_ends_the_run_before_anything(shop: CommandLine, database: Database) -> None:
-    folder = shop.checkout / "templates"
-    folder.mkdir()
-    (folder / "summary.md.j2").write_text("ok\n{{ report.enviroment }}\n")
+    write_template(shop, "summary.md.j2", "ok\n{{ report.enviroment }}\n")
     ran = shop("--templates-path", "templates", GITHUB_ACTIONS="true")
     assert ran.exit_code == 2
     assert "templates/summary.md.j2:2: " in ran.log
@@ -295,9 +298,7 @@ def test_a_template_that_is_wrong_ends_the_run_before_anything(shop: CommandLine
 
 
 def test_a_template_that_fails_on_the_way_gives_way_to_ours(shop: CommandLine) -> None:
-    folder = shop.checkout / "templates"
-    folder.mkdir()
-    (folder / "summary.md.j2").write_text("{{ 1 // (report.applied | length - 2) }}\n")
+    write_template(shop, "summary.md.j2", "{{ 1 // (report.applied | length - 2) }}\n")
     ran = shop("--templates-path", "templates", GITHUB_ACTIONS="true")
     assert ran.exit_code == 0
     assert "2 migrations applied to development" in ran.summary
