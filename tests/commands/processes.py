@@ -13,7 +13,7 @@ from tests.conftest import Database
 
 SLEEPING = (
     "SELECT pid FROM pg_stat_activity "
-    "WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' AND pid <> pg_backend_pid()"
+    "WHERE query LIKE '%pg_sleep(30)%' AND wait_event = 'PgSleep'"
 )
 END_SLEEP = SLEEPING.replace("pid", "pg_terminate_backend(pid)", 1)
 

@@ -356,7 +356,7 @@ def _truncate_once_there_is(database: Database, table: str) -> None:
     deadline = time.monotonic() + 20
     with database.connect() as connection:
         while time.monotonic() < deadline:
-            busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND pid <> pg_backend_pid()"
+            busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND wait_event = 'PgSleep'"
             [(count,)] = connection.execute(busy).fetchall()
             if count:
                 connection.execute(f"TRUNCATE {table}".encode())
@@ -382,7 +382,7 @@ def _cancel_once_it_sleeps(database: Database) -> None:
         while time.monotonic() < deadline:
             cancel = (
                 "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)%' "
-                "AND state = 'active' AND pid <> pg_backend_pid()"
+                "AND wait_event = 'PgSleep'"
             )
             if connection.execute(cancel).fetchall():
                 return

@@ -36,8 +36,11 @@ class DurableServer:
 
     def restart(self) -> None:
         """As after a crash: nothing is written down, every session ends, and the log is replayed."""
-        self.restarted = True
-        self._control("restart", "-m", "immediate", "-w", "-l", str(self.server.folder / "log"))
+        self._restart("-m", "immediate")
+
+    def listen(self, address: str, port: int) -> None:
+        """Also on an address, from now on; and on the socket under that port."""
+        self._restart("-o", f"-h {address} -p {port} -k {self.server.folder}")
 
     def stop(self) -> None:
         self._control("stop", "-m", "fast", "-w")
@@ -48,6 +51,10 @@ class DurableServer:
             row = connection.execute(FLUSHES[self.version].encode()).fetchone()
         assert row is not None
         return int(row[0])
+
+    def _restart(self, *arguments: str) -> None:
+        self.restarted = True
+        self._control("restart", *arguments, "-w", "-l", str(self.server.folder / "log"))
 
     def _control(self, *arguments: str) -> None:
         """The server's output must not be a pipe: it would keep ours open."""

@@ -156,8 +156,7 @@ def restarting(request: pytest.FixtureRequest) -> Iterator[DurableServer]:
     with durable_server(request.param) as server:
         access = server.server.folder / "pg_hba.conf"
         access.write_text("host all all 127.0.0.0/8 trust\n" + access.read_text())
-        where = f"-h 127.0.0.1 -p {PORT} -k {server.server.folder}"
-        server._control("restart", "-w", "-l", str(server.server.folder / "log"), "-o", where)
+        server.listen("127.0.0.1", PORT)
         yield server
 
 
