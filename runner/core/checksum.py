@@ -1,7 +1,9 @@
 """The two digests of a file: one tells that it was changed, the other whether that changes what it does."""
 
 import hashlib
+from collections.abc import Sequence
 
+from runner.core.plain_tokens import plain_tokens
 from runner.core.split import CutKind, SplitError, split
 from runner.core.syntax import Unreadable, tokens_between
 
@@ -25,7 +27,9 @@ def sql_digest(data: bytes) -> str | None:
     and layout do not change it. None for a text that the scanner does not read.
     """
     digest = hashlib.sha256()
-    begin = 0
+    if _add_plain(digest, data, 0, len(data)) == len(data):  # so that nothing in it ends otherwise than it seems to
+        return digest.hexdigest()
+    digest, begin = hashlib.sha256(), 0
     try:
         for cut in split(data):
             if cut.kind is not CutKind.STATEMENT:  # the scanner would take it for something else
@@ -40,5 +44,22 @@ def sql_digest(data: bytes) -> str | None:
 
 
 def _add(digest: "hashlib._Hash", data: bytes, start: int, end: int) -> None:
+    start = _add_plain(digest, data, start, end)
     for group in tokens_between(data, start, end, at_once=AT_ONCE):
-        digest.update(b"".join(token + BETWEEN for token in group))
+        _update(digest, group)
+
+
+def _add_plain(digest: "hashlib._Hash", data: bytes, start: int, end: int) -> int:
+    """What needs no scanner; returns where that ends."""
+    groups = plain_tokens(data, start, end)
+    while True:
+        try:
+            _update(digest, next(groups))
+        except StopIteration as stop:
+            place: int = stop.value
+            return place
+
+
+def _update(digest: "hashlib._Hash", tokens: Sequence[bytes]) -> None:
+    if tokens:
+        digest.update(BETWEEN.join(tokens) + BETWEEN)
