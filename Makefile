@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := $(VENV)/ready-to-run
+BENCH_VENV := build/bench/venv
+BENCH := build/bench/ready
 NODE := tests/node/node_modules/ready
 
-.PHONY: demo test check format lock pictures clean
+.PHONY: demo test check format lock pictures bench clean
 
 demo: $(DEMO) ## the example through the whole flow, on a throw-away PostgreSQL
 	$(BIN)/python -m runner demo
@@ -30,13 +32,17 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 lock: $(READY) ## write the lock files anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml $(LOCK) -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra api $(LOCK) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra api --group dev $(LOCK) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --group bench $(LOCK) -o benchmarks/requirements.lock
 
 pictures: demo $(NODE) ## docs/pictures, from a real run; needs Chromium
 	cp tests/node/node_modules/mermaid/dist/mermaid.min.js build/demo
 	$(BIN)/python -m tests.browser build/demo/summary.html docs/pictures/summary.png
 	$(BIN)/python -m tests.browser build/demo/summary.html docs/pictures/summary-dark.png dark
+
+bench: $(BENCH) ## us and other tools, side by side, in an hour or so; WORKS names some of the works
+	$(BENCH_VENV)/bin/python -m benchmarks.compare $(WORKS)
 
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links --quiet
@@ -53,7 +59,7 @@ $(READY): requirements-dev.lock
 	@touch $(READY) $(DEMO)
 
 # GitHub's own parts, for tests. The machine's npm where there is one, and its certificates: a company may have its own.
-$(NODE): export NODE_EXTRA_CA_CERTS := $(or $(NODE_EXTRA_CA_CERTS),$(wildcard /etc/ssl/certs/ca-certificates.crt))
+$(NODE) $(BENCH): export NODE_EXTRA_CA_CERTS := $(or $(NODE_EXTRA_CA_CERTS),$(wildcard /etc/ssl/certs/ca-certificates.crt))
 $(NODE): tests/node/package-lock.json $(READY)
 	cd tests/node && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci
 	@touch $(NODE)
@@ -62,6 +68,12 @@ $(DEMO): requirements.lock
 	$(MAKE_VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $(DEMO)
+
+$(BENCH): benchmarks/requirements.lock benchmarks/node/package-lock.json
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	cd benchmarks/node && PATH="$$PATH:$(CURDIR)/$(BENCH_VENV)/bin" npm ci
+	@touch $(BENCH)
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache

@@ -1,9 +1,6 @@
 """Connections on real servers: what is sent, what is set, and how long one is tried again."""
 
-import errno
 import os
-import random
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +17,7 @@ from runner.postgres.session import NotReady, connect, reconnect, reset, settle
 from runner.resources import PACKAGE
 from tests.conftest import SCRAM_ROLE, VERSIONS, Database
 from tests.faults.servers import DurableServer, durable_server
+from tests.ports import free_port
 
 SETTINGS = {
     "client_connection_check_interval": "2s",
@@ -158,23 +156,6 @@ def restarting(request: pytest.FixtureRequest) -> Iterator[DurableServer]:
         access.write_text("host all all 127.0.0.0/8 trust\n" + access.read_text())
         server.listen("127.0.0.1", PORT)
         yield server
-
-
-def free_port() -> int:
-    """A port that nobody listens on, and that the kernel gives to nobody who asks for any: none of ip_local_port_range.
-
-    https://docs.kernel.org/networking/ip-sysctl.html
-    """
-    while True:
-        number = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("", number))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                return number
 
 
 PORT = free_port()
