@@ -1,0 +1,4 @@
+-- Migration: Undo "Create users"
+-- Origin: 20240101120000_create_users.sql
+
+DROP TABLE users;

@@ -1,0 +1,1 @@
+CREATE TABLE templates (body text DEFAULT '${name}');

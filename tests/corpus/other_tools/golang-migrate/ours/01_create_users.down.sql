@@ -1,0 +1,4 @@
+-- Migration: Undo "Create users"
+-- Origin: 1_create_users.up.sql
+
+DROP TABLE users;

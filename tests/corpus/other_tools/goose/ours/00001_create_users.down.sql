@@ -1,0 +1,4 @@
+-- Migration: Undo "Create users"
+-- Origin: 00001_create_users.sql
+
+DROP TABLE users;

@@ -1,0 +1,4 @@
+-- Migration: Undo "Create users"
+-- Origin: changelog.sql::1::ada
+
+DROP TABLE users;

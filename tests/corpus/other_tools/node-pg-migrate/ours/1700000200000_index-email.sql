@@ -1,0 +1,4 @@
+-- Migration: Index email
+-- Origin: 1700000200000_index-email
+
+CREATE INDEX users_email ON users (email);

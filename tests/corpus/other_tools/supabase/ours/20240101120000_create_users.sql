@@ -1,0 +1,9 @@
+-- Migration: Create users
+-- Origin: 20240101120000_create_users.sql
+
+create table public.users (
+    id bigint primary key,
+    email text not null
+);
+alter table public.users enable row level security;
+create policy own on public.users using (email = current_user);
