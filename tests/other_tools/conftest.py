@@ -1,0 +1,5 @@
+"""The command line with a database that another tool migrates."""
+
+from tests.commands.conftest import db_migrate
+
+__all__ = ["db_migrate"]
