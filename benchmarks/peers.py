@@ -111,7 +111,13 @@ class Dbmate(Tool):
         return self._call(folder, address, "status")
 
     def _call(self, folder: Path, address: Address, verb: str) -> Command:
-        options: list[str | Path] = ["--url", address.url, "--migrations-dir", folder / "migrations", "--no-dump-schema"]
+        options: list[str | Path] = [
+            "--url",
+            address.url,
+            "--migrations-dir",
+            folder / "migrations",
+            "--no-dump-schema",
+        ]
         return Command([_beside_python("dbmate"), *options, verb])
 
 
@@ -133,7 +139,14 @@ class NodePgMigrate(Tool):
         )
 
     def migrate(self, folder: Path, address: Address) -> Command:
-        argv: list[str | Path] = ["up", "--migrations-dir", folder / "migrations", "--migration-file-language", "sql", *self.options]
+        argv: list[str | Path] = [
+            "up",
+            "--migrations-dir",
+            folder / "migrations",
+            "--migration-file-language",
+            "sql",
+            *self.options,
+        ]
         return Command([_node_program("node-pg-migrate"), *argv], {"DATABASE_URL": address.url})
 
 

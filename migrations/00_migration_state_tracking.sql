@@ -65,8 +65,15 @@ ALTER TABLE schema_migrations
     ADD COLUMN IF NOT EXISTS down_body        TEXT,
     ADD COLUMN IF NOT EXISTS run_id           UUID;
 
+-- The down file: which one it was when the migration was applied, and how far it has come outside of a transaction.
+ALTER TABLE schema_migrations
+    ADD COLUMN IF NOT EXISTS down_checksum     TEXT,
+    ADD COLUMN IF NOT EXISTS undoing           TEXT,
+    ADD COLUMN IF NOT EXISTS statements_undone INTEGER;
+
 ALTER TABLE migration_history
-    ADD COLUMN IF NOT EXISTS run_id UUID;
+    ADD COLUMN IF NOT EXISTS run_id UUID,
+    ADD COLUMN IF NOT EXISTS note   TEXT;
 
 -- What a run left: a fingerprint of the schema, and of the last run the schema itself, for telling what drifted since.
 ALTER TABLE migration_runs

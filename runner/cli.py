@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,21 +12,21 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from runner.commands.journal import Journal
-from runner.config import Config, load, load_folder, load_surfaces
+from runner.config import Config, load, load_folder, load_secrets, load_surfaces
 from runner.config_file import read_config_file
-from runner.console import Console, open_console
+from runner.console import EVENTS, LIFELINE, REPORT, Console, open_console
 from runner.core.changes import Compared, PullRequest, Trees, first_known
-from runner.core.database_url import secrets_in, shown
+from runner.core.database_url import shown
 from runner.core.headline import headline
 from runner.core.model import Report
 from runner.core.next_steps import next_steps
 from runner.core.rollback import rollback_instructions
-from runner.core.shadow_choice import DOCKER_SCHEME, Provider
+from runner.core.tools import Tool
 from runner.errors import Cancelled, Finding, InputError, Level, Outcome, RunnerError
 from runner.github.event import run_context
 from runner.github.workflow_commands import add_mask, annotations
 from runner.inputs import BY_NAME, FileValues, Given, gather, layered, unknown
-from runner.postgres.signals import hear
+from runner.postgres.signals import hear, terminate_at_end_of
 from runner.secrets import Scrubber
 from runner.surfaces import Surfaces
 from runner.templating.templates import Templates, open_templates
@@ -38,7 +38,12 @@ if TYPE_CHECKING:
 PATIENCE = 3  # seconds that the server gets to roll back after a signal
 LAST_WORD = 2  # seconds after that to remove what was started, and to tell what is known; GitHub kills after 10
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
-STYLES = {Outcome.APPLIED: "bold green", Outcome.UP_TO_DATE: "bold green", Outcome.DRY_RUN: "bold cyan"}
+STYLES = {
+    Outcome.APPLIED: "bold green",
+    Outcome.ROLLED_BACK: "bold green",
+    Outcome.UP_TO_DATE: "bold green",
+    Outcome.DRY_RUN: "bold cyan",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,8 @@ def main() -> NoReturn:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     for number in SIGNALS:  # as PID 1 of a container a process has no default actions: a cancelled job would go on
         signal.signal(number, _cancel)
+    if os.environ.get(LIFELINE) == "1":
+        terminate_at_end_of(sys.stdin.fileno())
     try:
         exit_code = run(sys.argv[1:], os.environ)
     except Cancelled as cancelled:  # before or after the run itself: there is nothing to tell
@@ -93,13 +100,19 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
         return demo(run)
     if flags.get("command") == "new":
-        return _new(flags, environ, open_console(scrub=str))
+        return _without_report(_new, flags, environ)
+    if flags.get("command") == "convert":
+        return _without_report(_convert, flags, environ)
+    if flags.get("command") == "serve":
+        return _serve(flags, environ)
     given = gather(flags, environ)
     checkout = _checkout(environ)
     file = read_config_file(checkout, given.get("config-file"))
-    scrub = Scrubber(_secrets(layered(given, file), environ))
+    scrub = Scrubber(load_secrets(given, environ, file=file))
     github = environ.get("GITHUB_ACTIONS") == "true"
-    console = open_console(scrub=scrub, github=github, debug=environ.get("RUNNER_DEBUG") == "1")
+    stream = sys.stderr if flags.get("json") == "true" else sys.stdout  # the document is all that a program reads
+    debug, events = environ.get("RUNNER_DEBUG") == "1", environ.get(EVENTS) == "1"
+    console = open_console(stream, scrub=scrub, github=github, debug=debug, events=events)
     if github:
         for secret in scrub.secrets:
             console.command(add_mask(secret))
@@ -136,6 +149,7 @@ def _run(edges: Edges, broken: Sequence[Finding]) -> Report:
         config = load(edges.given, environ, manual=context.manual, problems=problems, file=edges.file)
         edges.console.verbose, journal.tracking_schema = config.verbose, config.tracking_schema
         outcome = _perform(config, journal, edges)
+        exit_code = journal.exit_code
     except RunnerError as error:
         outcome, exit_code = error.outcome, error.exit_code
         journal.findings += error.findings
@@ -188,15 +202,27 @@ def _perform(config: Config, journal: Journal, edges: Edges) -> Outcome:
             case "status":
                 from runner.commands.status import status
 
-                return status(config, journal, console, checkout=checkout, open_connection=run.open_connection)
+                return status(run, columns=_columns(), write=_write)
             case "history":
                 from runner.commands.status import history
 
-                return history(config, journal, console, open_connection=run.open_connection)
+                return history(run, columns=_columns(), write=_write)
             case "verify":
                 from runner.commands.verify import verify
 
                 return verify(run)
+            case "rollback":
+                from runner.commands.rollback import rollback
+
+                return rollback(run)
+            case "baseline":
+                from runner.commands.baseline import baseline
+
+                return baseline(run)
+            case "adopt":
+                from runner.commands.adopt import adopt
+
+                return adopt(run)
             case "repair":
                 from runner.commands.repair import repair
 
@@ -237,7 +263,28 @@ def _opened(config: Config, journal: Journal, edges: Edges) -> "Iterator[Run]":
             templates=edges.templates,
             publish_release=_release(config, journal, edges) if config.create_release else None,
             write_file=lambda name, text: write_file(edges.checkout, name, text),
+            ask=_ask if sys.stdin.isatty() and not edges.on_github else None,
         )
+
+
+def _columns() -> int | None:
+    """How wide the terminal is that standard output is; None when it is none."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _write(document: str) -> None:
+    """Print what a program reads, which is scrubbed already."""
+    Console(sys.stdout, scrub=str).command(document)
+
+
+def _ask(question: str) -> bool:
+    """Somebody at a terminal says yes, or anything else."""
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:  # Ctrl-D
+        return False
 
 
 def _trees(config: Config, pull: PullRequest, edges: Edges) -> Compared:
@@ -258,42 +305,71 @@ def _trees(config: Config, pull: PullRequest, edges: Edges) -> Compared:
     return Compared(place.shown, trees, lambda wanted: contents(checkout / config.migrations_path, wanted))
 
 
+def _without_report(
+    command: Callable[[Mapping[str, str], Mapping[str, str], Console], int],
+    flags: Mapping[str, str],
+    environ: Mapping[str, str],
+) -> int:
+    """Run a command that accounts for itself, and tell whatever ends it."""
+    console = open_console(scrub=str)
+    try:
+        return command(flags, environ, console)
+    except RunnerError as error:
+        console.findings(error.findings)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - a defect of ours is told like all else
+        console.findings([_defect(error)])
+        return 1
+
+
 def _new(flags: Mapping[str, str], environ: Mapping[str, str], console: Console) -> int:
     """Write the files of a new migration, and print their paths and nothing else."""
     from runner.commands.new import new_migration
 
-    try:
-        given, checkout = gather(flags, environ), _checkout(environ)
-        folder, order = load_folder(given, read_config_file(checkout, given.get("config-file")))
-        paths = new_migration(
-            checkout,
-            folder,
-            flags["title"],
-            order=order,
-            down=flags["down"] == "true",
-            check=flags["check"] == "true",
-            now=datetime.now(UTC),
-        )
-    except RunnerError as error:
-        console.findings(error.findings)
-        return error.exit_code
+    given, checkout = gather(flags, environ), _checkout(environ)
+    folder, order = load_folder(given, read_config_file(checkout, given.get("config-file")))
+    paths = new_migration(
+        checkout,
+        folder,
+        flags["title"],
+        order=order,
+        down=flags["down"] == "true",
+        check=flags["check"] == "true",
+        now=datetime.now(UTC),
+    )
     for path in paths:
         console.say(str(path))
     return 0
 
 
+def _convert(flags: Mapping[str, str], environ: Mapping[str, str], console: Console) -> int:
+    """Write our files from another tool's, and show which goes where."""
+    from runner.commands.convert import convert_files
+    from runner.core.table import as_text
+
+    given, checkout = gather(flags, environ), _checkout(environ)
+    folder, order = load_folder(given, read_config_file(checkout, given.get("config-file")))
+    tool, dry_run = Tool(flags["from"]), flags.get("dry-run") == "true"
+    told = convert_files(checkout, flags["folder"], tool, folder=folder, order=order, dry_run=dry_run)
+    console.say(as_text(told.table))
+    console.findings(told.findings)
+    console.say(told.verdict)
+    return InputError.exit_code if told.problems else 0
+
+
+def _serve(flags: Mapping[str, str], environ: Mapping[str, str]) -> int:
+    """Answer over HTTP until a signal comes."""
+    try:
+        from runner.api.serve import serve
+    except ModuleNotFoundError as missing:
+        hint = "install the extra `api`: pip install 'db-migrate-action[api]'"
+        open_console(scrub=str).findings([Finding(f"serve: {missing.name} is not installed", hint=hint)])
+        return InputError.exit_code
+    return serve(flags, environ)
+
+
 def _checkout(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("GITHUB_WORKSPACE") or Path.cwd())
-
-
-def _secrets(given: Mapping[str, Given], environ: Mapping[str, str]) -> list[str]:
-    """What must not be printed: the parts of the URLs, the token, and the password that libpq takes from the
-    environment.
-    """
-    texts = {name: value.text.strip() for name, value in given.items()}
-    urls = {texts[name] for name in ("database-url", "shadow-database") if name in texts} - {*Provider}
-    parts = [part for url in urls if not url.startswith(DOCKER_SCHEME) for part in secrets_in(url)]
-    return [*parts, texts.get("github-token", ""), environ.get("PGPASSWORD", "")]
 
 
 def _comment(edges: Edges) -> "Comment":
@@ -324,17 +400,30 @@ def _surfaces(edges: Edges) -> Surfaces:
 
 
 def _tell(report: Report, surfaces: Surfaces, edges: Edges) -> None:
-    """What GitHub shows, and the last lines of the log."""
+    """What GitHub shows, what a program that has started us wants, and the last lines of the log."""
     console = edges.console
-    findings = [*report.findings, *(finding.scrubbed(edges.scrub) for finding in surfaces.show(report))]
+    found = [*_hand_over(report, edges), *surfaces.show(report)]
+    findings = [*report.findings, *(finding.scrubbed(edges.scrub) for finding in found)]
     untold = [finding for finding in findings if not finding.rule]  # the others were told when they were found
     console.findings(sorted(untold, key=lambda finding: finding.level is not Level.WARNING))
     if back := rollback_instructions(report):
         console.rollback(back)
     for step in report.next_steps:
         console.say(f"→ {step}")
-    console.say(headline(report), STYLES.get(report.outcome, "bold red"))
+    console.say(headline(report), "bold red" if report.exit_code else STYLES.get(report.outcome, "bold red"))
     _annotate(edges, findings)
+
+
+def _hand_over(report: Report, edges: Edges) -> Iterator[Finding]:
+    """Write the report where a program that has started us wants it; yield what prevents that."""
+    if path := edges.environ.get(REPORT):
+        from runner.core.report_document import report_json
+
+        try:
+            Path(path).write_text(report_json(report, edges.scrub), encoding="utf-8")
+        except OSError as error:
+            hint = f"look at {REPORT}; the run itself ended as the log says"
+            yield Finding(f"the report could not be written: {error.strerror}", level=Level.WARNING, hint=hint)
 
 
 def _tell_more(edges: Edges, found: Iterable[Finding]) -> None:

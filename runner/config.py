@@ -3,20 +3,25 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from runner.core.database_url import EMBEDDED, DatabaseUrl, MalformedUrl, parse_database_url, shown
+from runner.core.database_url import EMBEDDED, DatabaseUrl, MalformedUrl, parse_database_url, secrets_in, shown
 from runner.core.durations import DURATION_HINT, parse_duration
+from runner.core.joining import JoinPolicy
+from runner.core.listing import ListingPolicy
 from runner.core.model import PRODUCTION, BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
 from runner.core.naming import VersionOrder
 from runner.core.parse import ParsePolicy
 from runner.core.plan import PlanPolicy
 from runner.core.queue import WatchPolicy
+from runner.core.repair import RepairPolicy
 from runner.core.retry import RetryPolicy
-from runner.core.shadow_choice import NoImage, Provider, ShadowChoice, parse_shadow_choice
+from runner.core.shadow_choice import DOCKER_SCHEME, NoImage, Provider, ShadowChoice, parse_shadow_choice
+from runner.core.tools import Tool
+from runner.core.undoing import BackPolicy
 from runner.errors import Finding, InputError
 from runner.gates.approved_plan import DIGEST, NONE
 from runner.gates.confirmation import VARIABLE, ConfirmationPolicy
@@ -24,6 +29,8 @@ from runner.gates.freeze import NotAWindow, Window, parse_windows
 from runner.gates.health import HealthMode
 from runner.gates.lint import LintMode, LintPolicy, unknown_rules
 from runner.inputs import (
+    ADOPT,
+    BASELINE,
     BY_NAME,
     CHECK,
     CONFIG,
@@ -32,6 +39,7 @@ from runner.inputs import (
     NEARLY_PRODUCTION,
     NO_FILE,
     REPAIR,
+    ROLLBACK,
     FileValues,
     Given,
     Section,
@@ -48,6 +56,9 @@ OF_THE_PLAN = (
     "lock-retries", "statement-timeout", "max-blocked-sessions", "max-blocked-time", "dry-run-mode", "shadow-database",
     "smoke-tests", "on-smoke-failure",
 )  # fmt: skip
+UNDONE = "undone"
+SETTLED = re.compile(rf"[0-9]{{1,{LONGEST_NAME}}}=([0-9]{{1,6}}|{UNDONE})")
+DAYS = re.compile(r"([0-9]{1,4})d")
 SEPARATED = re.compile(r"[\s,]+")
 TRUE, FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
 BY_HAND = "a run by hand"  # whose default is to be a dry run in production
@@ -144,7 +155,10 @@ class Config:
     smoke: SmokePolicy | None
     create_release: bool  # on GitHub, with the notes of a tag that has migrated production
     surfaces: Surfaces
-    set_environment: str | None  # what `repair` makes of the database
+    back: BackPolicy  # how far `rollback` goes
+    joining: JoinPolicy
+    repair: RepairPolicy
+    listing: ListingPolicy
     timing: Timing
     release: bool  # all pending migrations in one transaction
     retry: RetryPolicy
@@ -229,6 +243,7 @@ def _config(reader: "_Reader", environ: Mapping[str, str], *, manual: bool) -> C
             confirmation=reader.raw("confirmation"),
             variable=environ.get(VARIABLE, ""),
             manual=manual,
+            rollback=command == ROLLBACK,
         ),
         allow_prerelease=reader.flag("allow-prerelease"),
         health=HealthMode(reader.word("health")),
@@ -238,7 +253,10 @@ def _config(reader: "_Reader", environ: Mapping[str, str], *, manual: bool) -> C
         smoke=reader.smoke(),
         create_release=reader.flag("create-release"),
         surfaces=reader.surfaces(),
-        set_environment=reader.set_environment(command),
+        back=reader.back(command),
+        joining=reader.joining(command),
+        repair=reader.repair(command),
+        listing=reader.listing(),
         timing=Timing(
             review_delay=reader.duration("review-delay"),
             lock_wait=reader.duration("lock-wait"),
@@ -268,6 +286,16 @@ def load_surfaces(given: Mapping[str, Given], file: FileValues = NO_FILE) -> Sur
     are as if not given.
     """
     return _Reader(layered(given, file), []).surfaces()
+
+
+def load_secrets(given: Mapping[str, Given], environ: Mapping[str, str], *, file: FileValues = NO_FILE) -> list[str]:
+    """What must not be printed, whatever else is wrong: the parts of the URLs, GitHub's token, and the password that
+    libpq takes from the environment.
+    """
+    texts = {name: value.text.strip() for name, value in layered(given, file).items()}
+    urls = {texts[name] for name in ("database-url", "shadow-database") if name in texts} - {*Provider}
+    parts = [part for url in urls if not url.startswith(DOCKER_SCHEME) for part in secrets_in(url)]
+    return [*parts, texts.get("github-token", ""), environ.get("PGPASSWORD", "")]
 
 
 class _Reader:
@@ -393,15 +421,63 @@ class _Reader:
         """What is shown on GitHub."""
         return Surfaces(templates=self.optional("templates-path", _folder_inside), pr_comment=self.flag("pr-comment"))
 
-    def set_environment(self, command: str) -> str | None:
-        """What `repair` needs, and nobody else."""
-        environment = self.optional("set-environment", _environment)
-        if command == REPAIR and "set-environment" not in self._given:
-            hint = "such as `set-environment: staging`"
-            self.problems.append(Finding("set-environment: is missing: `repair` has nothing to do", hint=hint))
-        if command != REPAIR and environment:
-            self.problems.append(Finding("set-environment: is for `repair`", hint="say `command: repair`"))
-        return environment
+    def back(self, command: str) -> BackPolicy:
+        """How far a rollback goes."""
+        policy = BackPolicy(
+            to=self.optional("to", _version), steps=self.optional("steps", _whole_number(BY_NAME["steps"].most or 0))
+        )
+        self._only_for(ROLLBACK, command, "to", "steps")
+        if command == ROLLBACK and self.has("to") == self.has("steps"):
+            hint = 'such as `steps: 1` for the last migration, or `to: "03"` for all behind 03'
+            self.problems.append(Finding("rollback: one of `to` and `steps` must say how far", hint=hint))
+        if policy.steps == 0:
+            self._tell(self._given["steps"], Finding("steps: `0` would undo nothing", hint="write 1 or more"))
+        return policy
+
+    def joining(self, command: str) -> JoinPolicy:
+        """How a database joins that others have migrated."""
+        tool, table = self.optional("from", _one_of(*BY_NAME["from"].choices)), self.raw("from-table").strip()
+        self._only_for(ADOPT, command, "from", "from-table")
+        if command == ADOPT and not self.has("from"):
+            hint = f"one of {', '.join(Tool)}"
+            self.problems.append(Finding("from: is missing: which tool has migrated this database?", hint=hint))
+        if command == BASELINE and not self.has("version"):
+            hint = 'the last migration that this database has, such as `version: "07"`'
+            self.problems.append(Finding("version: is missing: up to where is this database migrated?", hint=hint))
+        return JoinPolicy(verify=self.flag("verify"), tool=Tool(tool) if tool else None, table=table)
+
+    def repair(self, command: str) -> RepairPolicy:
+        """What is to be mended."""
+        policy = RepairPolicy(
+            environment=self.optional("set-environment", _environment),
+            settle=self.optional("settle", _settle),
+            forget=self.optional("forget", _version),
+            yes=self.flag("yes"),
+        )
+        named = ("set-environment", "settle", "forget")
+        self._only_for(REPAIR, command, *named)
+        if sum(map(self.has, named)) > 1:
+            hint = "repair one after the other"
+            self.problems.append(Finding("repair: only one of `set-environment`, `settle` and `forget`", hint=hint))
+        return policy
+
+    def listing(self) -> ListingPolicy:
+        """What `status` and `history` show."""
+        return ListingPolicy(
+            json=self.flag("json"),
+            exit_code=self.flag("exit-code"),
+            limit=self.number("limit"),
+            version=self.optional("version", _version),
+            action=self.optional("action", _one_of(*BY_NAME["action"].choices)),
+            result=self.optional("result", _one_of(*BY_NAME["result"].choices)),
+            since=self.optional("since", _moment),
+        )
+
+    def _only_for(self, wanted: str, command: str, *names: str) -> None:
+        """Inputs that mean nothing elsewhere: somebody has forgotten the command."""
+        for name in names:
+            if command != wanted and self.has(name):
+                self._tell(self._given[name], Finding(f"{name}: is for `{wanted}`", hint=f"say `command: {wanted}`"))
 
     def shadow(self) -> ShadowChoice:
         """Where a plan is tried."""
@@ -508,6 +584,30 @@ def _version(text: str) -> str:
     if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NAME):
         raise Wrong(f"`{text}` is not the version of a migration", 'the digits of its file name, quoted: "03"')
     return text
+
+
+def _settle(text: str) -> tuple[str, int | None]:
+    """A version and how many of its statements are done; None for one that was undone."""
+    version, _, done = (part.strip() for part in text.partition("="))
+    if not SETTLED.fullmatch(f"{version}={done}"):
+        raise Wrong(
+            f"`{text}` says of no migration how much is done", "such as 05=3 for three statements, or 05=undone"
+        )
+    return version, None if done == UNDONE else int(done)
+
+
+def _moment(text: str) -> datetime | timedelta:
+    """A day, a moment, or how long ago."""
+    if days := DAYS.fullmatch(text):
+        return timedelta(days=int(days[1]))
+    if (duration := parse_duration(text)) is not None and not text.isdecimal():
+        return duration
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        hint = "write it like 2026-11-22, 2026-11-22T12:00:00Z, 24h or 7d"
+        raise Wrong(f"`{text}` is neither a day nor a moment nor a duration", hint) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _path_inside(text: str) -> PurePosixPath:

@@ -1,5 +1,8 @@
-"""The account of a run while it goes on: plain lines in a pipe, folds on GitHub, colour and a clock in a terminal."""
+"""The account of a run while it goes on: plain lines in a pipe, folds on GitHub, colour and a clock in a terminal,
+events for a program.
+"""
 
+import json
 import os
 import sys
 import threading
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from runner.core.durations import in_words
 from runner.core.headline import counted
 from runner.core.impact_words import dry_run_lines, dry_run_verdict
+from runner.core.json_text import json_object
 from runner.core.model import DryRun, DryRunMode, Migration, Retry, SmokeResult, StageResult, StageState, StepResult
 from runner.core.rollback import RollbackInstructions, in_short
 from runner.core.sessions import list_in_the_way
@@ -26,6 +30,10 @@ STYLES = {StageState.OK: "green", StageState.SKIPPED: "dim", StageState.FAILED: 
 WORTH_TELLING = timedelta(milliseconds=1)
 FEW = 5  # warnings that are not folded
 COUNT_EVERY = 5  # seconds between two lines of a countdown that cannot be redrawn
+# What a program that starts us may set: `1` for events in place of lines; the file that it wants the report in; `1`
+# when the end of our standard input is its own end, which then counts as SIGTERM.
+EVENTS, REPORT, LIFELINE = "DB_MIGRATE_EVENTS", "DB_MIGRATE_REPORT", "DB_MIGRATE_LIFELINE"
+LONGEST_LINE = 4096  # characters of one in an event
 
 
 class Console:
@@ -63,7 +71,7 @@ class Console:
 
     def starting(self, migration: Migration) -> None:
         """A migration begins."""
-        self.detail(f"… {migration.file.path}: {counted(migration.statement_count, 'statement')}")
+        self.detail(f"… {migration.source.path}: {counted(migration.statement_count, 'statement')}")
 
     def progress(self, text: str) -> None:
         """What the server does for the migration under way, or waits for."""
@@ -72,23 +80,15 @@ class Console:
     def retrying(self, migration: Migration, retry: Retry) -> None:
         """An attempt was rolled back, and the next one comes after a pause; who was in the way."""
         self.say(
-            f"  ↻ {migration.file.path}  {retry.why}; attempt {retry.attempt + 1} in {in_words(retry.pause)}", "yellow"
+            f"  ↻ {migration.source.path}  {retry.why}; attempt {retry.attempt + 1} in {in_words(retry.pause)}",
+            "yellow",
         )
         for line in list_in_the_way(retry.in_the_way):
             self.say(f"      {line}", "yellow")
 
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""
-        statements = counted(step.migration.statement_count, "statement")
-        if step.completed:
-            attempt = f", attempt {len(step.retries) + 1}" if step.retries else ""
-            self.say(f"  ✓ {step.migration.file.path}  {statements}, {in_words(step.duration)}{attempt}", "green")
-        else:
-            after = "all rolled back" if step.migration.transactional else "they stay"
-            done = f"{step.statements_done} of {statements} done, {after}"
-            self.say(f"  ✗ {step.migration.file.path}  {done}, {in_words(step.duration)}", "bold red")
-        for statement in step.slowest:
-            self.detail(f"line {statement.line}: {in_words(statement.duration)}")
+        self._ended(step, "✓", "green")
 
     def smoke(self, result: SmokeResult) -> None:
         """A smoke test has ended."""
@@ -97,8 +97,21 @@ class Console:
 
     def undone(self, step: StepResult) -> None:
         """A migration was undone, or could not be."""
-        mark, style, what = ("↩", "yellow", "undone") if step.completed else ("✗", "bold red", "could not be undone")
-        self.say(f"  {mark} {step.migration.source.path}  {what}, {in_words(step.duration)}", style)
+        self._ended(step, "↩", "yellow", "undone" if step.completed else "not undone")
+
+    def _ended(self, step: StepResult, mark: str, style: str, what: str = "") -> None:
+        said = f"{what}: " if what else ""
+        statements = counted(step.migration.statement_count, "statement")
+        if step.completed:
+            attempt = f", attempt {len(step.retries) + 1}" if step.retries else ""
+            took = f"{in_words(step.duration)}{attempt}"
+            self.say(f"  {mark} {step.migration.source.path}  {said}{statements}, {took}", style)
+        else:
+            after = "all rolled back" if step.migration.transactional else "they stay"
+            done = f"{step.statements_done} of {statements} done, {after}"
+            self.say(f"  ✗ {step.migration.source.path}  {said}{done}, {in_words(step.duration)}", "bold red")
+        for statement in step.slowest:
+            self.detail(f"line {statement.line}: {in_words(statement.duration)}")
 
     def dry_run(self, tried: DryRun) -> None:
         """What trying the plan showed, and the verdict."""
@@ -155,7 +168,7 @@ class TerminalConsole(Console):
 
     def starting(self, migration: Migration) -> None:
         """A migration begins: the spinner names it until it has ended."""
-        self._spin(f"{migration.file.path}  {counted(migration.statement_count, 'statement')}")
+        self._spin(f"{migration.source.path}  {counted(migration.statement_count, 'statement')}")
 
     def progress(self, text: str) -> None:
         """What the server does becomes the spinner's text; without one the migration has just ended."""
@@ -166,12 +179,17 @@ class TerminalConsole(Console):
     def retrying(self, migration: Migration, retry: Retry) -> None:
         """An attempt was rolled back; the spinner goes on with the next one."""
         super().retrying(migration, retry)
-        self.progress(f"{migration.file.path}  attempt {retry.attempt + 1}")
+        self.progress(f"{migration.source.path}  attempt {retry.attempt + 1}")
 
     def finished(self, step: StepResult) -> None:
         """A migration has ended."""
         self._spin(None)
         super().finished(step)
+
+    def undone(self, step: StepResult) -> None:
+        """A migration was undone, or could not be."""
+        self._spin(None)
+        super().undone(step)
 
     def countdown(self, remaining: timedelta) -> None:
         """The review window, second by second in one line."""
@@ -247,11 +265,62 @@ class GitHubConsole(Console):
         super()._write(stopped(text) if "\n" in text.strip("\n") else text, style)
 
 
-def open_console(*, scrub: Callable[[str], str], github: bool = False, debug: bool = False) -> Console:
-    """The console that suits standard output; in a job on `github`, perhaps one with step `debug` logging, its log."""
-    if sys.stdout.isatty():
-        return TerminalConsole(sys.stdout, scrub=scrub)
-    return GitHubConsole(sys.stdout, scrub=scrub, debug=debug) if github else Console(sys.stdout, scrub=scrub)
+class EventConsole(Console):
+    """The same lines for a program: each is a JSON object, and `event` says of what kind. How a stage or a migration
+    has ended is told once more as such, behind its lines.
+    """
+
+    def stage(self, result: StageResult) -> None:
+        """A stage has ended."""
+        super().stage(result)
+        self._event("stage", name=result.name, state=result.state, note=result.note, duration_ms=result.duration)
+
+    def finished(self, step: StepResult) -> None:
+        """A migration has ended."""
+        super().finished(step)
+        self._step(step, "completed")
+
+    def undone(self, step: StepResult) -> None:
+        """A migration was undone, or could not be."""
+        super().undone(step)
+        self._step(step, "undone")
+
+    def _step(self, step: StepResult, completed: str) -> None:
+        self._event(
+            "step",
+            version=step.migration.file.version,
+            path=step.migration.source.path,
+            state=completed if step.completed else "failed",
+            duration_ms=step.duration,
+            statements=step.migration.statement_count,
+            statements_done=step.statements_done,
+        )
+
+    def _event(self, kind: str, **content: object) -> None:
+        super()._write(json.dumps({"event": kind, **json_object(content, self._scrub)}), "")
+
+    def _write(self, text: str, style: str) -> None:
+        lines = (line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in text.split("\n"))
+        super()._write("\n".join(json.dumps({"event": "log", "line": line}) for line in lines), style)
+
+
+def open_console(
+    stream: TextIO | None = None,
+    *,
+    scrub: Callable[[str], str],
+    github: bool = False,
+    debug: bool = False,
+    events: bool = False,
+) -> Console:
+    """The console that suits a stream, standard output if no other is given; in a job on `github`, perhaps one with
+    step `debug` logging, its log; elsewhere `events`, where a program wants them.
+    """
+    stream = stream or sys.stdout
+    if events and not github:
+        return EventConsole(stream, scrub=scrub)
+    if stream.isatty():
+        return TerminalConsole(stream, scrub=scrub)
+    return GitHubConsole(stream, scrub=scrub, debug=debug) if github else Console(stream, scrub=scrub)
 
 
 def _indented(text: str, margin: str) -> str:

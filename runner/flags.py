@@ -16,8 +16,13 @@ COMMANDS = {
     "verify": "Compare the database with its ledger, the files and what the last run left.",
     "status": "Show each migration and its state.",
     "history": "Show what was done to the database, the newest first.",
+    "rollback": "Undo the last migrations, such as: db-migrate rollback --steps 1",
+    "baseline": "Take migrations as applied without running them, up to --version.",
+    "adopt": "Take over a database from another tool, such as: db-migrate adopt --from flyway",
+    "convert": "Write our files from another tool's, such as: db-migrate convert --from goose db/migrations",
+    "repair": "Mend the ledger: edited comments, what died, which environment it is. Shows first, and asks.",
+    "serve": "Answer over HTTP, outside of production: status, runs, progress.",
     "config": "Show the value of every input, and where it comes from.",
-    "repair": "Mend what the ledger says: with --set-environment, which environment the database belongs to.",
     "demo": "Run an example through the whole flow on a throw-away PostgreSQL.",
 }
 READING = (
@@ -30,20 +35,52 @@ OF_CHECK = (
     "pr-comment", "templates-path", "github-token", "verbose",
 )  # fmt: skip
 OF_REPAIR = (
-    "database-url", "environment", "dry-run", "confirmation", "tracking-schema", "lock-wait", "config-file",
-    "set-environment", "templates-path", "verbose",
+    "database-url", "environment", "migrations-path", "dry-run", "confirmation", "allow-prerelease", "tracking-schema",
+    "lock-wait", "version-order", "config-file", "set-environment", "settle", "forget", "yes", "templates-path",
+    "verbose",
 )  # fmt: skip
-OF_OTHERS = frozenset({"command", "github-token", "set-environment"})
+OF_BASELINE = (
+    "database-url", "environment", "migrations-path", "version", "dry-run", "confirmation", "allow-prerelease",
+    "tracking-schema", "lock-wait", "lock-timeout", "statement-timeout", "version-order", "own-transactions",
+    "shadow-database", "config-file", "verify", "templates-path", "verbose",
+)  # fmt: skip
+OF_ADOPT = (*(name for name in OF_BASELINE if name != "version"), "from", "from-table")
+OF_OTHERS = frozenset(
+    {"command", "github-token", "to", "steps", "from", "from-table", "verify", "set-environment", "settle", "forget",
+     "yes", "exit-code", "json", "limit", "action", "result", "since"}
+)  # fmt: skip
 OF_MIGRATE = tuple(known.name for known in INPUTS if known.name not in OF_OTHERS)
+NOT_OF_ROLLBACK = frozenset(
+    {"version", "out-of-order", "lint", "lint-exclude", "create-release", "on-smoke-failure"}
+)  # fmt: skip
+OF_ROLLBACK = ("to", "steps", *(name for name in OF_MIGRATE if name not in NOT_OF_ROLLBACK))
+NOT_OF_SERVE = frozenset(
+    {"version", "dry-run", "approved-plan", "confirmation", "allow-prerelease", "create-release", "pr-comment",
+     "templates-path", "verbose"}
+)  # fmt: skip
+OF_SERVE = tuple(name for name in OF_MIGRATE if name not in NOT_OF_SERVE)
 FLAGS_OF = {
     "migrate": OF_MIGRATE,
     "check": OF_CHECK,
     "new": ("migrations-path", "version-order", "config-file"),
     "verify": READING,
-    "status": READING,
-    "history": tuple(name for name in READING if name not in {"migrations-path", "version-order"}),
-    "config": OF_MIGRATE,
+    "status": (*READING, "exit-code", "json"),
+    "history": (
+        *(name for name in READING if name not in {"migrations-path", "version-order"}),
+        "version",
+        "limit",
+        "action",
+        "result",
+        "since",
+        "json",
+    ),
+    "rollback": OF_ROLLBACK,
+    "baseline": OF_BASELINE,
+    "adopt": OF_ADOPT,
+    "convert": ("migrations-path", "version-order", "config-file"),
     "repair": OF_REPAIR,
+    "serve": OF_SERVE,
+    "config": OF_MIGRATE,
     "demo": (),
 }
 ADDRESS = re.compile(r"://|password\s*=", re.IGNORECASE)
@@ -103,6 +140,18 @@ def _command(name: str, text: str) -> click.Command:
         }
 
     options: list[click.Parameter] = [_option(BY_NAME[flag]) for flag in FLAGS_OF[name]]
+    if name == "convert":
+        tools = click.Choice([str(tool) for tool in BY_NAME["from"].choices])  # an enum would be asked by its members
+        options += [
+            click.Argument(["folder"], metavar="DIR"),
+            click.Option(["--from"], type=tools, required=True, help="The tool that the files are of."),
+            click.Option(["--dry-run"], is_flag=True, default=False, help="Show what goes where, and write nothing."),
+        ]
+    if name == "serve":
+        options += [
+            click.Option(["--host"], default="127.0.0.1", show_default=True, help="The address to listen on."),
+            click.Option(["--port"], default="8600", show_default=True, help="The port; 0 for a free one."),
+        ]
     if name == "new":
         options += [
             click.Argument(["title"]),

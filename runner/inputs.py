@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from runner.core.model import PRODUCTION, BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
 from runner.core.naming import VersionOrder
 from runner.core.retry import MOST_RETRIES
+from runner.core.tools import Tool
 from runner.errors import Finding
 from runner.gates.health import HealthMode
 from runner.gates.lint import LintMode
@@ -20,10 +21,12 @@ OF_THE_RUNNER = frozenset({"entrypoint", "args"})  # always accepted by GitHub's
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 NEARLY_PRODUCTION = re.compile(r"live|(?!production$)(?:prod|prd|production|productive|produktion)(?:[0-9_-].*)?")
 MOST_BLOCKED_SESSIONS = 10_000
-CHECK, CONFIG, REPAIR = "check", "config", "repair"
+MOST_ENTRIES = 10_000
+CHECK, CONFIG, REPAIR, ROLLBACK, BASELINE, ADOPT = "check", "config", "repair", "rollback", "baseline", "adopt"
 ELSEWHERE = ""  # among the defaults by environment
 SECRET = "a secret does not belong into a file of the repository"  # noqa: S105 - a reason
 OF_THE_RUN = "it is said anew for each run"
+AT_A_KEYBOARD = "it is for the command line"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ class Input:
     several: bool = False  # takes several values, which in the file may be a list
     not_in_file: str = ""  # why it cannot stand in the configuration file
     action_default: str = ""  # in action.yml, where an expression can say what the program cannot
+    only_flag: bool = False  # it is for people at a keyboard, and no input of the action
     never_empty: bool = False  # an empty value is told as one: what it was to protect would not be
 
     @property
@@ -61,8 +65,9 @@ class Input:
 
 INPUTS = (
     Input(name="command", default="migrate", not_in_file="the workflow or the command line says what to do",
-          choices=("migrate", CHECK, "status", "history", "verify", CONFIG, REPAIR),
-          help="What to do: `migrate`, `check`, `verify`, `status`, `history`, `config` or `repair`."),
+          choices=("migrate", CHECK, "verify", "status", "history", ROLLBACK, BASELINE, ADOPT, REPAIR, CONFIG),
+          help="What to do: `migrate`, `check`, `verify`, `status`, `history`, `rollback`, `baseline`, `adopt`, "
+          "`repair` or `config`."),
     Input(
         name="database-url",
         variable="DATABASE_URL",
@@ -78,7 +83,11 @@ INPUTS = (
     ),
     Input(name="migrations-path", default="migrations", help="Folder of the migrations, relative to the checkout."),
     Input(name="version", not_in_file=OF_THE_RUN, help="The last migration to run, such as \"03\" (quoted); all "
-          "pending ones when empty."),
+          "pending ones when empty. For `baseline` the last one that the database has, for `history` the one to show."),
+    Input(name="to", not_in_file=OF_THE_RUN, help="For `rollback`: the version to go back to, such as \"03\" (quoted), "
+          "which stays; \"0\" for the beginning."),
+    Input(name="steps", most=MOST_ENTRIES, not_in_file=OF_THE_RUN, help="For `rollback`: how many migrations to undo, "
+          "the last ones, in place of `to`."),
     Input(name="dry-run", flag=True, defaults={ELSEWHERE: "false"}, help="`true` shows what would run and changes "
           "nothing. Runs started by hand in production are dry runs unless this is `false`."),
     Input(name="dry-run-mode", choices=tuple(DryRunMode),
@@ -89,7 +98,7 @@ INPUTS = (
           "was approved, and behind a blank the path of the plan's file, if there is one: another plan is refused. "
           "`none` asks for no approval."),
     Input(name="confirmation", not_in_file=OF_THE_RUN, help="Production is only migrated when this is exactly "
-          "`MIGRATE-PRODUCTION`."),
+          "`MIGRATE-PRODUCTION`, and only rolled back when it is `ROLLBACK-PRODUCTION`."),
     Input(name="allow-prerelease", flag=True, default="false", help="`true` lets a pre-release tag such as "
           "`v1.2.3-rc.1` migrate production."),
     Input(name="health", default="warn", choices=tuple(HealthMode), help="What a finding about the server does, such "
@@ -141,8 +150,22 @@ INPUTS = (
           "takes what suits the target. For `check` also `off`."),
     Input(name="config-file", default="db-migrate.yml", not_in_file="it names the file itself", help="File of the "
           "checkout with values for these inputs, by environment."),
+    Input(name="from", choices=tuple(Tool), not_in_file=OF_THE_RUN, help="For `adopt`: the tool that has migrated the "
+          f"database so far: {', '.join(f'`{tool}`' for tool in Tool)}."),
+    Input(name="from-table", not_in_file=OF_THE_RUN, help="For `adopt`: that tool's table, where it is not in its "
+          "usual place, such as `ops.flyway_schema_history`."),
+    Input(name="verify", flag=True, default="false", help="For `baseline` and `adopt`: `true` compares the database "
+          "with what the files make of an empty one first, and refuses when they differ."),
     Input(name="set-environment", not_in_file=OF_THE_RUN, help="For `repair`: the environment that the database is to "
           "belong to from now on."),
+    Input(name="settle", not_in_file=OF_THE_RUN, help="For `repair`: a version and how many of its statements are "
+          "done, such as `05=3`, or `05=undone`, where only a person can tell."),
+    Input(name="forget", not_in_file=OF_THE_RUN, help="For `repair`, in development only: a version whose rows leave "
+          "the ledger, so that it runs again."),
+    Input(name="yes", flag=True, default="false", not_in_file=OF_THE_RUN, help="For `repair`: `true` makes the "
+          "changes that it shows, where nobody can be asked."),
+    Input(name="exit-code", flag=True, default="false", help="For `status`: `true` makes the run fail when something "
+          "is pending."),
     Input(name="pr-comment", flag=True, default="false", help="`true` keeps one comment on the pull request up to date "
           "with what the run found; that needs `pull-requests: write`."),
     Input(name="templates-path", help="Folder of the checkout with Jinja templates that take the place of ours: "
@@ -151,8 +174,20 @@ INPUTS = (
           help="Token for GitHub's API: for asking what a pull request changes, which needs `contents: read`, for its "
           "comment, and for releases."),
     Input(name="verbose", flag=True, default="false", help="`true` also shows what the server notes while it runs."),
+    Input(name="json", flag=True, default="false", only_flag=True, not_in_file=AT_A_KEYBOARD,
+          help="The same as JSON, for a program."),
+    Input(name="limit", default="50", most=MOST_ENTRIES, only_flag=True, not_in_file=AT_A_KEYBOARD,
+          help="How many entries of the history to show, the last ones."),
+    Input(name="action", choices=("apply", "rollback", "baseline", "repair"), only_flag=True,
+          not_in_file=AT_A_KEYBOARD,
+          help="Show only what was done in this way: `apply`, `rollback`, `baseline` or `repair`."),
+    Input(name="result", choices=("success", "failed"), only_flag=True, not_in_file=AT_A_KEYBOARD,
+          help="Show only what ended so: `success` or `failed`."),
+    Input(name="since", only_flag=True, not_in_file=AT_A_KEYBOARD, help="Show only what was done since a day or "
+          "moment, such as `2026-11-22`, or within a duration, such as `24h`."),
 )  # fmt: skip
 BY_NAME: Mapping[str, Input] = {known.name: known for known in INPUTS}
+OF_THE_ACTION: Mapping[str, Input] = {known.name: known for known in INPUTS if not known.only_flag}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +247,7 @@ def gather(flags: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, Gi
     for known in INPUTS:
         sources = (
             (flags.get(known.name, ""), f"--{known.name}"),
-            (environ.get(variable_of(known.name), ""), known.name),
+            ("" if known.only_flag else environ.get(variable_of(known.name), ""), known.name),
             (environ.get(known.variable, "") if known.variable else "", known.variable),
         )
         found = next((Given(text, source) for text, source in sources if text), None)
@@ -242,9 +277,9 @@ def unknown(environ: Mapping[str, str]) -> list[Finding]:
         Finding(
             f"{name}: there is no input of this name",
             hint=f"did you mean `{close[0]}`?"
-            if (close := get_close_matches(name, BY_NAME, n=1))
+            if (close := get_close_matches(name, OF_THE_ACTION, n=1))
             else "see action.yml",
         )
         for name in names
-        if name not in BY_NAME and name not in OF_THE_RUNNER
+        if name not in OF_THE_ACTION and name not in OF_THE_RUNNER
     ]

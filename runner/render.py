@@ -21,6 +21,7 @@ from runner.core.model import Impact, Report, RunContext, StatementTime, StepRes
 from runner.core.rollback import describe_target, rollback_instructions
 from runner.core.sessions import describe
 from runner.core.sizes import size_in_words
+from runner.core.status_table import troubles
 from runner.core.timeline import timeline
 from runner.core.visible import visible
 from runner.errors import Finding, Outcome
@@ -39,6 +40,7 @@ SIGNS = {
     Outcome.CANCELLED: "🛑",
     Outcome.ROLLED_BACK: "↩️",
 }
+WELL = frozenset({Outcome.APPLIED, Outcome.UP_TO_DATE, Outcome.DRY_RUN})
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~@!$])")
 # https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
 MENTION = re.compile(r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bGH)(?=-\d)", re.IGNORECASE)
@@ -152,7 +154,11 @@ def word_filters(scrub: Callable[[str], str]) -> dict[str, Callable[..., Any]]:
 
 
 def _sign(report: Report) -> str:
-    return "✅" if report.command == "check" and not report.exit_code else SIGNS[report.outcome]
+    if report.exit_code:  # also where it only tells what was found
+        return SIGNS[Outcome.FAILED if report.outcome in WELL else report.outcome]
+    if report.command == "status" and report.table and troubles(report.table):
+        return "⚠️"
+    return "✅" if report.command == "check" else SIGNS[report.outcome]
 
 
 GLOBALS: Final[Mapping[str, Any]] = {"headline": headline, "sign": _sign, "rollback": rollback_instructions}

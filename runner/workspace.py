@@ -2,7 +2,8 @@
 
 import os
 from codecs import getincrementaldecoder
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from runner.core.checksum import checksum, normalise
@@ -17,24 +18,29 @@ UNLISTABLE = {
 }
 
 
-def discover(checkout: Path, folder: PurePosixPath, order: VersionOrder) -> tuple[list[MigrationFile], list[Finding]]:
-    """The migrations of a folder of the checkout, in order, and warnings about the set. Raises InputError."""
-    names = _names(checkout, folder)
+def discover(
+    checkout: Path, folder: PurePosixPath, order: VersionOrder, *, needed: bool = True
+) -> tuple[list[MigrationFile], list[Finding]]:
+    """The migrations of a folder of the checkout, in order, and warnings about the set. Raises InputError; unless they
+    are `needed`, not when there are none, or no such folder.
+    """
+    names = _names(checkout, folder) if needed or os.path.lexists(checkout / folder) else []
     problems = [name for name in names if isinstance(name, Finding)]
     files = [name for name in names if isinstance(name, FileName)]
     ups = sorted((file for file in files if file.kind is Kind.UP), key=lambda file: order.key(file.version))
     problems += problems_of_order(ups, order)
     problems += _orphans(files, ups)
     sources: dict[PurePosixPath, SourceFile] = {}
+    leads_inside = cache(_leads_inside)  # of one folder, for many files
     for file in files:
-        source = _read(checkout, file.path)
+        source = _read(checkout, file.path, leads_inside)
         if isinstance(source, Finding):
             problems.append(source)
         else:
             sources[file.path] = source
     if problems:
         raise InputError(*problems)
-    if not ups:
+    if needed and not ups:
         raise InputError(Finding("migrations-path: there is no migration in this folder", path=folder, hint=EXAMPLE))
     beside = {(file.stem, file.kind): sources[file.path] for file in files}
     migrations = [
@@ -70,7 +76,7 @@ def smoke_files(checkout: Path, pattern: str) -> list[SourceFile]:
     if not paths:
         hint = "correct the pattern, which is relative to the checkout, or leave `smoke-tests` out"
         raise InputError(Finding(f"smoke-tests: no file of the checkout matches `{pattern}`", hint=hint))
-    found = [_undecodable(path.parent, path.name) or _read(checkout, path) for path in paths]
+    found = [read_text(checkout, path) for path in paths]
     if problems := [file for file in found if isinstance(file, Finding)]:
         raise InputError(*problems)
     return [file for file in found if isinstance(file, SourceFile)]
@@ -92,6 +98,11 @@ def _name(folder: PurePosixPath, name: str) -> FileName | Finding:
     return _undecodable(folder, name, hint=EXAMPLE) or parse_name(folder / name)
 
 
+def read_text(checkout: Path, path: PurePosixPath) -> SourceFile | Finding:
+    """One file of the checkout, or what is wrong with its name or its text."""
+    return _undecodable(path.parent, path.name) or _read(checkout, path)
+
+
 def _undecodable(folder: PurePosixPath, name: str, *, hint: str = "rename it") -> Finding | None:
     try:
         str(folder / name).encode()
@@ -110,14 +121,26 @@ def _orphans(files: Iterable[FileName], ups: Iterable[FileName]) -> Iterable[Fin
     ]
 
 
-def _read(checkout: Path, path: PurePosixPath) -> SourceFile | Finding:
+def _leads_inside(root: str, folder: str) -> bool:
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root))
+
+
+def _read(
+    checkout: Path, path: PurePosixPath, leads_inside: Callable[[str, str], bool] = _leads_inside
+) -> SourceFile | Finding:
     """The file's text, or what keeps it from being one."""
-    place = checkout / path
-    root = checkout if not path.is_absolute() else place.parent
+    place = os.path.join(checkout, path)  # noqa: PTH118 - in a set of thousands a Path of each is most of the time
+    folder = os.path.dirname(place)  # noqa: PTH120
+    root = folder if path.is_absolute() else str(checkout)
     try:
-        if not place.resolve(strict=True).is_relative_to(root.resolve()):
+        if os.path.islink(place):  # noqa: PTH114
+            inside = Path(place).resolve(strict=True).is_relative_to(os.path.realpath(root))
+        else:
+            inside = leads_inside(root, folder)
+        if not inside:
             return Finding("this link leads out of the checkout", path=path, hint="put the file itself here")
-        raw = place.read_bytes()
+        with open(place, "rb") as file:  # noqa: PTH123
+            raw = file.read()
     except OSError as error:
         hint = "look at its rights, or, of a link, at where it leads"
         return Finding(f"the file cannot be read: {error.strerror}", path=path, hint=hint)
@@ -139,6 +162,12 @@ def _read(checkout: Path, path: PurePosixPath) -> SourceFile | Finding:
 
 def _not_utf8(raw: bytes) -> int | None:
     """The first byte that is not UTF-8. Looks at a large file in pieces, to need no memory for a decoded copy."""
+    if len(raw) <= AT_ONCE:
+        try:
+            raw.decode()
+        except UnicodeDecodeError as error:
+            return error.start
+        return None
     decoder, start = getincrementaldecoder("utf-8")(), 0
     while start < len(raw):
         kept = len(decoder.getstate()[0])

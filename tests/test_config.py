@@ -301,7 +301,8 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_source() -> None:
     [
         pytest.param(
             {"command": "up"},
-            "command: `up` is not one of migrate, check, status, history, verify, config, repair",
+            "command: `up` is not one of migrate, check, verify, status, history, rollback, baseline, adopt, repair, "
+            "config",
             "write one of them, such as `migrate`",
             id="command",
         ),

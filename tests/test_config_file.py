@@ -93,8 +93,9 @@ def test_crlf_and_a_byte_order_mark_do_no_harm() -> None:
 
 def test_the_file_has_every_key_but_secrets_and_what_is_said_for_each_run() -> None:
     assert sorted(BY_NAME.keys() - set(KEYS)) == sorted(
-        ["command", "database-url", "github-token", "confirmation", "approved-plan", "version", "set-environment",
-         "config-file"]
+        ["command", "database-url", "github-token", "confirmation", "approved-plan", "version", "to", "steps", "from",
+         "from-table", "set-environment", "settle", "forget", "yes", "config-file", "json", "limit", "action", "result",
+         "since"]
     )  # fmt: skip
 
 

@@ -1,23 +1,28 @@
 """Lines for people while a run goes on, from the thread of the watcher as well."""
 
 import io
+import json
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console as RichConsole
 
-from runner.console import Console, GitHubConsole, TerminalConsole, open_console
-from runner.core.model import DryRun, DryRunMode, Retry, Session, StatementTime
+from runner.cli import run
+from runner.console import LONGEST_LINE, Console, EventConsole, GitHubConsole, TerminalConsole, open_console
+from runner.core.model import DryRun, DryRunMode, Retry, Session, StageResult, StageState, StatementTime
 from runner.core.rollback import RollbackInstructions
 from runner.core.schema import Schema
 from runner.core.schema_diff import schema_difference
 from runner.errors import Finding, Level
 from runner.github.workflow_commands import annotations
 from tests.builders import STEADY, a_migration, a_step
+from tests.conftest import ON_NEWEST, Database
 from tests.container.workflow_commands import StepLog, read_log
 
 
@@ -289,3 +294,127 @@ def test_nothing_that_others_wrote_has_an_effect(texts: list[str], debug: bool) 
 @pytest.mark.parametrize(("github", "kind"), [(False, Console), (True, GitHubConsole)])
 def test_a_job_on_github_has_a_log_that_folds(github: bool, kind: type[Console]) -> None:
     assert type(open_console(scrub=str, github=github)) is kind
+
+
+# For a program
+
+
+def as_events() -> tuple[EventConsole, io.StringIO]:
+    stream = io.StringIO()
+    return EventConsole(stream, scrub=lambda text: text.replace("s3cret", "***")), stream
+
+
+def events_in(text: str) -> list[dict[str, Any]]:
+    """The events of a stream, in which each is a line."""
+    assert text.isascii()
+    return [json.loads(line) for line in text.removesuffix("\n").split("\n")]
+
+
+def test_a_stage_is_told_to_people_and_to_programs() -> None:
+    console, stream = as_events()
+    duration = timedelta(seconds=0.34)
+    console.stage(StageResult(name="plan", state=StageState.OK, note="1 to run, s3cret", duration=duration))
+    console.stage(StageResult(name="smoke", state=StageState.SKIPPED, note="", duration=timedelta()))
+    lines = [event for event in events_in(stream.getvalue()) if event["event"] == "log"]
+    assert lines[0] == {"event": "log", "line": "✓ plan           1 to run, ***  (340 ms)"}
+    assert [event for event in events_in(stream.getvalue()) if event["event"] == "stage"] == [
+        {"event": "stage", "name": "plan", "state": "ok", "note": "1 to run, ***", "duration_ms": 340},
+        {"event": "stage", "name": "smoke", "state": "skipped", "note": None, "duration_ms": 0},
+    ]
+
+
+@pytest.mark.parametrize("undone", [False, True])
+@pytest.mark.parametrize("failure", ["", "no"])
+def test_a_step_is_told_to_people_and_to_programs(undone: bool, failure: str) -> None:
+    console, stream = as_events()
+    step = a_step(1, failure=failure)
+    (console.undone if undone else console.finished)(step)
+    line, event = events_in(stream.getvalue())
+    assert (line["event"], "migrations/01_example.sql" in line["line"]) == ("log", True)
+    assert event == {
+        "event": "step",
+        "version": "01",
+        "path": "migrations/01_example.sql",
+        "state": "failed" if failure else "undone" if undone else "completed",
+        "duration_ms": 12,
+        "statements": 1,
+        "statements_done": step.statements_done,
+    }
+
+
+def test_a_line_that_is_too_long_for_an_event_is_cut_behind_its_secrets() -> None:
+    console, stream = as_events()
+    console.say("x" * (LONGEST_LINE - 3) + "s3cret" + "y" * 9)
+    assert events_in(stream.getvalue()) == [{"event": "log", "line": "x" * (LONGEST_LINE - 3) + "***…"}]
+
+
+@STEADY
+@given(st.lists(TEXT, min_size=3, max_size=3))
+def test_events_have_the_lines_that_people_read_whatever_is_in_them(texts: list[str]) -> None:
+    message, detail, other = texts
+    streams = []
+    for console, stream in (said(), as_events()):
+        console.findings([Finding(f"wrong{message}", detail=detail, hint="s3cret")])
+        with console.fold(other):
+            console.say(other)
+        streams.append(stream.getvalue())
+    plain, events = streams
+    assert "".join(f"{event['line']}\n" for event in events_in(events)) == plain
+
+
+@pytest.mark.parametrize(("github", "kind"), [(False, EventConsole), (True, GitHubConsole)])
+def test_a_job_on_github_has_its_log_whoever_wants_events(github: bool, kind: type[Console]) -> None:
+    assert type(open_console(scrub=str, github=github, events=True)) is kind
+
+
+PASSWORD = "pg-p4ssw0rd"
+
+
+@ON_NEWEST
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        pytest.param(
+            f"SELECT 1;\nSELECT '{PASSWORD}'::int;",
+            [("migrations/01_a.sql", "completed", 2, 2), ("migrations/02_b.sql", "failed", 1, 2)],
+            id="failed",
+        ),
+        pytest.param(
+            "SELECT 1;",
+            [
+                ("migrations/01_a.sql", "completed", 2, 2),
+                ("migrations/02_b.sql", "completed", 1, 1),
+                ("migrations/02_b.down.sql", "undone", 1, 1),
+                ("migrations/01_a.down.sql", "undone", 1, 1),
+            ],
+            id="undone",
+        ),
+    ],
+)
+def test_a_run_tells_its_stages_and_steps_and_hands_over_its_report(
+    database: Database,
+    checkout: Path,
+    capsys: pytest.CaptureFixture[str],
+    sql: str,
+    told: list[tuple[str, str, int, int]],
+) -> None:
+    files = {"01_a.sql": "CREATE TABLE a (id bigint);\nSELECT 1;", "01_a.down.sql": "DROP TABLE a;"}
+    for name, text in {**files, "02_b.sql": sql, "02_b.down.sql": "SELECT 1;"}.items():
+        (checkout / "migrations" / name).write_text(text)
+    (checkout / "smoke.sql").write_text("SELECT false;")
+    given = {"DATABASE_URL": database.url.value, "GITHUB_WORKSPACE": str(checkout), "PGPASSWORD": PASSWORD}
+    asked = {"DB_MIGRATE_EVENTS": "1", "DB_MIGRATE_REPORT": str(checkout / "told.json")}
+    assert run(["--smoke-tests", "smoke.sql", "--on-smoke-failure", "rollback"], given | asked) == 1
+    out, report = capsys.readouterr().out, json.loads((checkout / "told.json").read_text())
+    events = events_in(out)
+    stages = [{key: stage[key] for key in ("name", "state", "note", "duration_ms")} for stage in report["stages"]]
+    assert [event for event in events if event["event"] == "stage"] == [{"event": "stage", **each} for each in stages]
+    steps = [event for event in events if event["event"] == "step"]
+    assert [(step["path"], step["state"], step["statements_done"], step["statements"]) for step in steps] == told
+    assert events[-1] == {"event": "log", "line": report["headline"]}
+    assert PASSWORD not in out + str(report)
+
+
+def test_a_report_that_cannot_be_handed_over_is_a_warning(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["config"], {"GITHUB_WORKSPACE": str(checkout), "DB_MIGRATE_REPORT": str(checkout)}) == 0
+    assert "! the report could not be written: Is a directory" in capsys.readouterr().out

@@ -12,18 +12,24 @@ import yaml
 
 from runner import __version__
 from runner.config import load
+from runner.core.phrases import OF_A_MIGRATION, OF_A_ROLLBACK
 from runner.errors import Cancelled, Outcome, RunnerError
 from runner.flags import COMMANDS, FLAGS_OF, parse_flags
 from runner.github.outputs import outputs_of
-from runner.inputs import BY_NAME, INPUTS, REPAIR, Given
+from runner.inputs import ADOPT, BASELINE, BY_NAME, INPUTS, OF_THE_ACTION, ROLLBACK, Given
 from tests.builders import a_report
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "runner"
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 OUTPUTS = list(outputs_of(a_report()))
-COMMANDS_OF_THE_ACTION = [name for name in COMMANDS if name not in {"demo", "new"}]
-EACH_INPUT = pytest.mark.parametrize("name", BY_NAME)
+COMMANDS_OF_THE_ACTION = [name for name in COMMANDS if name not in {"convert", "demo", "new", "serve"}]
+EACH_INPUT = pytest.mark.parametrize("name", OF_THE_ACTION)
+NEEDED = {  # by command, beside the database
+    ROLLBACK: {"steps": "1"},
+    BASELINE: {"version": "1"},
+    ADOPT: {"from": "flyway"},
+}
 EACH_PAGE = pytest.mark.parametrize("page", ["README.md", "docs/inputs.md"])
 
 
@@ -39,7 +45,7 @@ def rows(page: str, heading: str) -> dict[str, list[str]]:
 
 
 def test_the_action_has_the_inputs_of_the_program() -> None:
-    assert list(ACTION["inputs"]) == [known.name for known in INPUTS]
+    assert list(ACTION["inputs"]) == list(OF_THE_ACTION)
 
 
 @EACH_INPUT
@@ -80,7 +86,7 @@ def test_the_action_names_every_outcome() -> None:
 
 def test_the_action_has_no_expression_but_in_a_default_not_even_in_a_description() -> None:
     lines = [line.strip() for line in (ROOT / "action.yml").read_text().split("\n") if "${{" in line]
-    assert lines == [f"default: {known.action_default}" for known in INPUTS if known.action_default]
+    assert lines == [f"default: {known.action_default}" for known in OF_THE_ACTION.values() if known.action_default]
 
 
 def test_the_action_is_built_from_its_dockerfile() -> None:
@@ -100,7 +106,7 @@ def test_a_command_takes_its_inputs_as_flags(command: str) -> None:
     }
 
 
-@EACH_INPUT
+@pytest.mark.parametrize("name", BY_NAME)
 def test_every_input_is_a_flag_of_a_command(name: str) -> None:
     assert name == "command" or any(name in FLAGS_OF[command] for command in COMMANDS_OF_THE_ACTION)
 
@@ -113,8 +119,7 @@ def test_the_flags_of_a_command_are_inputs(command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS_OF_THE_ACTION)
 def test_a_command_of_the_command_line_is_one_of_the_action(command: str) -> None:
     given = {"command": Given(command, "command"), "database-url": Given("embedded", "database-url")}
-    if command == REPAIR:
-        given["set-environment"] = Given("staging", "set-environment")
+    given |= {name: Given(text, name) for name, text in NEEDED.get(command, {}).items()}
     assert load(given, {}, manual=False).command == command
     assert f"`{command}`" in BY_NAME["command"].help
 
@@ -128,7 +133,15 @@ def test_the_package_has_the_version_of_the_program() -> None:
 
 @EACH_PAGE
 def test_a_page_lists_the_inputs_in_their_order(page: str) -> None:
-    assert list(rows(page, "Inputs")) == list(BY_NAME)
+    assert list(rows(page, "Inputs")) == list(OF_THE_ACTION)
+
+
+def test_the_page_of_inputs_lists_the_flags_that_are_no_inputs_of_the_action() -> None:
+    told = rows("docs/inputs.md", "Only on the command line")
+    assert list(told) == [known.name for known in INPUTS if known.only_flag]
+    assert {name: cells[0].strip("`") for name, cells in told.items()} == {
+        name: BY_NAME[name].default or "none" for name in told
+    }
 
 
 @EACH_PAGE
@@ -136,6 +149,16 @@ def test_a_page_lists_the_inputs_in_their_order(page: str) -> None:
 def test_a_page_tells_the_default_of_an_input(page: str, name: str) -> None:
     in_code = re.findall(r"`(.*?)`", rows(page, "Inputs")[name][0])
     assert in_code == [default for default in [BY_NAME[name].default] if default]
+
+
+@pytest.mark.parametrize("command", BY_NAME["command"].choices)
+def test_the_page_of_inputs_says_what_each_command_does(command: str) -> None:
+    assert f"`{command}`" in rows("docs/inputs.md", "Inputs")["command"][-1]
+
+
+@pytest.mark.parametrize("phrase", [OF_A_MIGRATION, OF_A_ROLLBACK])
+def test_the_page_of_inputs_has_the_phrases_that_confirm(phrase: str) -> None:
+    assert f"`{phrase}`" in rows("docs/inputs.md", "Inputs")["confirmation"][-1]
 
 
 @EACH_INPUT
@@ -156,7 +179,7 @@ def test_a_page_names_every_outcome(page: str) -> None:
 def test_the_page_of_exit_codes_has_those_of_the_program() -> None:
     outcomes = {int(code): row[0] for code, row in rows_of_exit_codes().items()}
     assert outcomes == {
-        0: f"{Outcome.APPLIED}, {Outcome.UP_TO_DATE}, {Outcome.DRY_RUN}",
+        0: f"{Outcome.APPLIED}, {Outcome.ROLLED_BACK}, {Outcome.UP_TO_DATE}, {Outcome.DRY_RUN}",
         **{error.exit_code: error.outcome for error in RunnerError.__subclasses__()},
         **{Cancelled(name, number).exit_code: Cancelled.outcome for name, number in (("SIGINT", 2), ("SIGTERM", 15))},
     }
@@ -186,7 +209,8 @@ def _message(node: ast.AST) -> ast.expr | None:
     """What a node of the program says to people: the message of a finding or of what becomes one."""
     match node:
         case ast.Call(
-            func=ast.Name(id="Finding" | "Wrong" | "NotAWindow" | "MalformedUrl" | "SplitError"), args=[text, *_]
+            func=ast.Name(id="Finding" | "Wrong" | "NotAWindow" | "MalformedUrl" | "SplitError" | "located"),
+            args=[text, *_],
         ):
             return text
         case ast.Call(func=ast.Name(id="_at"), args=[_, _, text, *_]):
@@ -194,6 +218,8 @@ def _message(node: ast.AST) -> ast.expr | None:
         case ast.Call(func=ast.Attribute(attr="_finding"), args=[text, *_]):
             return text
         case ast.Assign(targets=[ast.Name(id="message")], value=text):
+            return text
+        case ast.Assign(targets=[ast.Tuple(elts=[ast.Name(id="message"), *_])], value=ast.Tuple(elts=[text, *_])):
             return text
     return None
 

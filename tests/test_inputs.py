@@ -5,7 +5,18 @@ from pathlib import PurePosixPath
 import pytest
 
 from runner.flags import parse_flags
-from runner.inputs import BY_NAME, INPUTS, FileValues, Given, Section, gather, layered, unknown, variable_of
+from runner.inputs import (
+    BY_NAME,
+    INPUTS,
+    OF_THE_ACTION,
+    FileValues,
+    Given,
+    Section,
+    gather,
+    layered,
+    unknown,
+    variable_of,
+)
 
 
 def test_a_flag_comes_before_an_input_before_a_variable() -> None:
@@ -168,5 +179,5 @@ def test_a_misspelt_input_is_a_problem_even_when_it_is_empty() -> None:
 
 
 def test_every_known_input_and_those_of_the_runner_are_fine() -> None:
-    given = {variable_of(name): "x" for name in [*BY_NAME, "entrypoint", "args"]}
+    given = {variable_of(name): "x" for name in [*OF_THE_ACTION, "entrypoint", "args"]}
     assert unknown(given | {"DATABASE_URL": "x", "MY_INPUT_X": "y"}) == []

@@ -170,6 +170,7 @@ AFTER = [
     SchemaObject(kind="index", name="public.i", table="public.users", text="CREATE INDEX i ON public.users (id)"),
 ]
 CHANGES = schema_difference(schema_of(BEFORE), schema_of(AFTER))
+CHANGES_BACK = schema_difference(schema_of(AFTER), schema_of(BEFORE))
 DOCUMENT = PlanDocument(content={"format": 1, "files": []})
 
 
@@ -184,6 +185,8 @@ PAID_INDEX = a_migration(
 )
 THREE = (USERS, PAID, PAID_INDEX)
 LOST = Finding("the connection was lost", path=PAID.file.path, line=1)
+TOTAL = a_migration(4, name="total", sql="ALTER TABLE orders ADD total int;", down="ALTER TABLE orders DROP total;")
+GONE = tuple(parse_down(each.file) for each in (TOTAL, PAID_INDEX, PAID))  # by a rollback
 
 
 def a_smoke_test(name: str, message: str = "") -> SmokeResult:
@@ -194,6 +197,12 @@ def a_smoke_test(name: str, message: str = "") -> SmokeResult:
     )
 
 
+IN_THE_WAY = Finding(
+    "cannot drop column paid of table orders because other objects depend on it (SQLSTATE 2BP01)",
+    path=PurePosixPath("migrations/02_paid.down.sql"),
+    line=1,
+    detail="view v depends on column paid of table orders",
+)
 SMOKE = [a_smoke_test("users"), a_smoke_test("orders", "the first column of row 1 is false, and must be `true`")]
 
 
@@ -251,6 +260,20 @@ def after_three(outcome: Outcome, exit_code: int = 1, **others: object) -> Repor
         "migrations": THREE,
         "steps": [a_step(migration) for migration in THREE],
         "restore_point": POINT,
+    }
+    return finished(outcome, exit_code, **values | others)
+
+
+def going_back(outcome: Outcome, exit_code: int = 0, *, undoing: Undoing | None = None, **others: object) -> Report:
+    """A rollback of three migrations in production, down to the first; the checkout still has their files."""
+    gone = set(undoing.undone) if undoing else set()
+    there = tuple(version for version in ("00", "01", "02", "03", "04") if version not in gone)
+    values: dict[str, object] = {
+        "command": "rollback",
+        "environment": "production",
+        "plan": replace(a_plan(applied=there), pending=tuple(each.file for each in GONE[::-1] if each.version in gone)),
+        "migrations": GONE,
+        "undoing": undoing,
     }
     return finished(outcome, exit_code, **values | others)
 
@@ -512,16 +535,79 @@ REPORTS = {
         command="status",
         plan=replace(PLAN, pending=PLAN.pending[2:], applied=("01", "02")),
         table=Table(
-            headings=("version", "name", "state"),
+            headings=("version", "name", "state", "drift"),
             rows=(
-                ("01", "users", "completed"),
-                ("02", "orders", "completed, file modified"),
-                ("03", "items", "pending"),
+                ("01", "users", "completed", ""),
+                ("02", "orders", "completed", "file modified"),
+                ("03", "items", "pending", ""),
             ),
         ),
     ),
     "history": finished(
         Outcome.UP_TO_DATE, command="history", table=Table(headings=("version", "action", "error"), rows=())
+    ),
+    "back-on-a-shadow": going_back(
+        Outcome.DRY_RUN,
+        dry_run=a_dry_run(
+            DryRunMode.SHADOW,
+            Rehearsed(
+                migration=GONE[0],
+                traces=(Trace(line=1, sql="ALTER TABLE orders DROP total", locks=(STRONG,)),),
+            ),
+            schema=CHANGES_BACK,
+        ),
+        plan_document=DOCUMENT,
+    ),
+    "back-failed-on-a-shadow": going_back(
+        Outcome.FAILED,
+        1,
+        findings=[IN_THE_WAY],
+        dry_run=a_dry_run(DryRunMode.SHADOW, Rehearsed(migration=GONE[0], failure=IN_THE_WAY), schema=None),
+    ),
+    "went-back": going_back(
+        Outcome.ROLLED_BACK,
+        undoing=undone(TOTAL, PAID_INDEX, PAID),
+        restore_point=POINT,
+        backup=DUMP,
+        schema=CHANGES_BACK,
+        plan_document=DOCUMENT,
+        stages=[*LOOKED, a_stage("undo", "3 migrations: the database is at 01", ms=36)],
+    ),
+    "went-back-in-part": going_back(
+        Outcome.FAILED, 1, undoing=undone(TOTAL, PAID_INDEX, failing=PAID), findings=[IN_THE_WAY], restore_point=POINT
+    ),
+    "went-back-half-way": going_back(
+        Outcome.FAILED,
+        1,
+        undoing=Undoing(steps=(*undone(TOTAL).steps, a_step(GONE[1], failure=IN_THE_WAY, sure=False))),
+        findings=[IN_THE_WAY],
+    ),
+    "going-back-was-cancelled": going_back(
+        Outcome.CANCELLED,
+        143,
+        undoing=Undoing(
+            steps=(*undone(TOTAL).steps, a_step(GONE[1], failure=Finding("cancelled by SIGTERM"), retries=RETRIES[:1]))
+        ),
+        findings=[Finding("cancelled by SIGTERM")],
+    ),
+    "going-back-was-refused": going_back(
+        Outcome.REFUSED,
+        3,
+        migrations=(),
+        findings=[
+            Finding(
+                "migration 03 (paid_index) cannot be undone: it has no down file",
+                path=PAID_INDEX.file.path,
+                line=1,
+                hint="write migrations/03_paid_index.down.sql, which takes back what it did",
+            )
+        ],
+    ),
+    "back-already": going_back(
+        Outcome.UP_TO_DATE,
+        plan=a_plan(applied=("00", "01")),
+        migrations=(),
+        stages=[*LOOKED, a_stage("undo", "nothing to undo: the database is at 01", state=StageState.SKIPPED)],
     ),
     "on-a-laptop": a_report(plan=a_plan([1]), migrations=[a_migration(1)], steps=[a_step(1)], stages=LOOKED),
 }
@@ -541,6 +627,32 @@ def test_what_is_rendered_is_what_the_golden_file_has(template: str, name: str) 
 
 def test_there_is_a_golden_file_for_every_report_and_no_other() -> None:
     assert {(file.parent.name, file.stem) for file in GOLDEN.rglob("*.md")} == set(GIVEN)
+
+
+@pytest.mark.parametrize("name", [name for name, report in REPORTS.items() if report.command == "rollback"])
+def test_nothing_is_said_to_be_applied_where_something_was_undone(name: str) -> None:
+    assert "applied" not in summary(REPORTS[name], str) + Templates().pr_comment(REPORTS[name], str)
+
+
+@pytest.mark.parametrize(
+    ("command", "outcome", "exit_code", "drift", "sign"),
+    [
+        ("status", Outcome.UP_TO_DATE, 0, "", "✅"),
+        ("status", Outcome.DRY_RUN, 0, "", "🔎"),
+        ("status", Outcome.UP_TO_DATE, 0, "file modified", "⚠️"),
+        ("status", Outcome.UP_TO_DATE, 4, "file modified", "❌"),
+        ("status", Outcome.DRY_RUN, 1, "", "❌"),
+        ("status", Outcome.REFUSED, 2, "", "⛔"),
+        ("check", Outcome.DRY_RUN, 0, "", "✅"),
+        ("migrate", Outcome.ROLLED_BACK, 1, "", "↩️"),
+    ],
+)
+def test_the_sign_is_that_of_what_was_found(
+    command: str, outcome: Outcome, exit_code: int, drift: str, sign: str
+) -> None:
+    table = Table(headings=("version", "drift"), rows=(("01", drift),))
+    report = a_report(outcome, command=command, exit_code=exit_code, table=table, plan=a_plan(applied=("01",)))
+    assert summary(report, str).startswith(f"## {sign} ")
 
 
 def test_every_outcome_has_a_golden_file() -> None:

@@ -247,6 +247,23 @@ def test_what_migrates_production_shares_a_group() -> None:
     assert groups == {"migrate-production${{ inputs.dry-run && '-dry-run' || '' }}", "migrate-production"}
 
 
+def test_what_rolls_back_shares_the_group_of_what_migrates() -> None:
+    group = yaml.safe_load(TO_COPY["examples/workflows/rollback.yml"])["concurrency"]["group"]
+    production = yaml.safe_load(TO_COPY["examples/workflows/production.yml"])["concurrency"]["group"]
+    staging = yaml.safe_load(TO_COPY["examples/workflows/staging.yml"])["concurrency"]["group"]
+    assert group.replace("${{ inputs.environment }}", "production") == production
+    assert group.replace("${{ inputs.environment }}", "staging").startswith(staging)
+
+
+def test_the_workflow_that_rolls_back_shows_first_what_it_would_do() -> None:
+    workflow = yaml.safe_load(TO_COPY["examples/workflows/rollback.yml"])
+    form = workflow[True]["workflow_dispatch"]["inputs"]  # YAML's `on` is a truth value
+    [step] = steps_of_ours(TO_COPY["examples/workflows/rollback.yml"])
+    assert form["dry-run"]["default"] is True
+    assert step["with"]["command"] == "rollback"
+    assert {name for name, value in step["with"].items() if value == f"${{{{ inputs.{name} }}}}"} == set(form)
+
+
 def test_the_check_that_the_page_requires_is_a_job_of_the_workflow() -> None:
     required = re.findall(r"make \*(.*?)\* a required check", (ROOT / "docs/workflows.md").read_text())
     assert required == [job["name"] for job in jobs(TO_COPY["examples/workflows/pull-request.yml"]).values()]

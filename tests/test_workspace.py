@@ -1,6 +1,7 @@
 """The files of a checkout: migrations, or everything that is wrong with them."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -136,6 +137,12 @@ def test_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_refuses_a_folder_with_a_name_that_no_folder_can_have(tmp_path: Path) -> None:
     (finding,) = refusals(tmp_path, "x" * 300)
     assert finding.message.startswith("migrations-path: ")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda _: None], ids=["empty", "missing"])
+def test_where_no_migrations_are_needed_none_is_found(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "migrations")
+    assert discover(tmp_path, PurePosixPath("migrations"), VersionOrder.AUTO, needed=False) == ([], [])
 
 
 def test_refuses_a_file_for_a_folder(tmp_path: Path) -> None:

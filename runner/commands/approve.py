@@ -1,17 +1,18 @@
 """What may keep a plan from running: the gates, asked in their order. Those that refuse are told together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from runner.commands.change import Change, Ground
 from runner.commands.drift import drift
 from runner.commands.run import Run
 from runner.commands.safeguards import restorable
-from runner.commands.stages import approved, linted, none_refused, parsed, passing, state_of
+from runner.commands.stages import approved, none_refused, passing, state_of
 from runner.core.headline import counted
 from runner.core.model import LedgerRows, Migration, Plan, SmokeTest, Target, Verdict
 from runner.core.plan_document import plan_document
 from runner.core.restore_point import RestorePointFacts
-from runner.errors import DatabaseUnusable, Finding, InputError, Level
+from runner.errors import DatabaseUnusable, Finding, Level
 from runner.gates.approved_plan import check_approved_plan
 from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
@@ -22,7 +23,6 @@ from runner.gates.tag import TagPolicy, check_tag
 from runner.postgres.health import health_facts
 from runner.postgres.identity import identity_of
 from runner.postgres.session import Connection
-from runner.postgres.syntax import check_syntax
 
 
 def admit(run: Run, worker: Connection, rows: LedgerRows) -> None:
@@ -36,22 +36,24 @@ def admit(run: Run, worker: Connection, rows: LedgerRows) -> None:
 
 
 def approve(
-    run: Run, worker: Connection, target: Target, rows: LedgerRows, tests: Sequence[SmokeTest], plan: Plan
+    run: Run, change: Change, ground: Ground, plan: Plan, tests: Sequence[SmokeTest]
 ) -> RestorePointFacts | None:
     """Everything that may keep the plan from being tried. The gates that refuse are told together. Returns what is
     known of restore points.
     """
-    journal, config = run.journal, run.config
+    journal, config, worker, target = run.journal, run.config, ground.worker, ground.target
     if not config.dry_run:
         _ask_for_confirmation(run)
     if config.executes:
         _ask_for_the_time(run)
     facts = restorable(run, worker)
-    _look_after_health(run, worker, target, rows, plan)
-    journal.migrations = migrations = _parsed(run, plan, worker)
+    _look_after_health(run, ground, change.resumed(plan, ground))
+    with journal.stage("parse") as tell:
+        journal.migrations = migrations = change.parse(plan, ground)
+        tell(counted(sum(migration.statement_count for migration in migrations), "statement"))
     if config.release:
         journal.judge(check_release(migrations))
-    lint = linted(config, journal, run.console, run.checkout, migrations, pg_version=_pg_version(target))
+    lint = change.lint()
     _ask_for_approval(run, worker, target, plan, lint, tests)
     _show_plan(run, migrations)
     none_refused(journal)
@@ -81,35 +83,19 @@ def _ask_for_the_time(run: Run) -> None:
         tell(verdict.reason, state_of(verdict))
 
 
-def _look_after_health(run: Run, worker: Connection, target: Target, rows: LedgerRows, plan: Plan) -> None:
-    """Is the server in a state in which a migration does no harm?"""
+def _look_after_health(run: Run, ground: Ground, resumed: Collection[str]) -> None:
+    """Is the server in a state in which a migration does no harm? `resumed`: the texts of files that this run goes on
+    with.
+    """
     config, journal = run.config, run.journal
     with journal.stage("health") as tell:
         # What a dry run finds may be over when the real one comes.
         mode = HealthMode.WARN if config.dry_run and config.health is HealthMode.ERROR else config.health
-        begun = {row.version for row in rows.applied if row.transactional is False and not row.completed}
-        resumed = [file.up.text for file in plan.pending if file.version in begun]
-        facts = without_those_of(resumed, health_facts(worker)) if mode is not HealthMode.OFF else None
-        found = health_findings(facts, target) if facts else []
+        facts = without_those_of(resumed, health_facts(ground.worker)) if mode is not HealthMode.OFF else None
+        found = health_findings(facts, ground.target) if facts else []
         verdict = journal.judge(check_health(mode, found))
         journal.findings += graded(mode, found)
         tell(verdict.reason, state_of(verdict))
-
-
-def _parsed(run: Run, plan: Plan, worker: Connection) -> list[Migration]:
-    """The pending files, parsed; all that is wrong with them in one error."""
-    with run.journal.stage("parse") as tell:
-        migrations, problems = parsed(run.config, run.journal, plan.pending)
-        problems += check_syntax(worker, migrations)
-        if problems:
-            raise InputError(*problems)
-        tell(counted(sum(migration.statement_count for migration in migrations), "statement"))
-    return migrations
-
-
-def _pg_version(target: Target) -> str:
-    """As squawk takes it: "17.0"."""
-    return f"{target.server_version // 10000}.0"
 
 
 def _ask_for_approval(
@@ -123,6 +109,7 @@ def _ask_for_approval(
             journal.migrations,
             target=target,
             identity=identity_of(worker),
+            command=config.command,
             environment=config.environment,
             settings=config.settings,
             lint=lint,
@@ -134,9 +121,9 @@ def _ask_for_approval(
 
 def _show_plan(run: Run, migrations: Sequence[Migration]) -> None:
     console = run.console
-    width = max(len(str(migration.file.path)) for migration in migrations)
+    width = max(len(str(migration.source.path)) for migration in migrations)
     for migration in migrations:
-        console.say(f"  {migration.file.path!s:<{width}}  {migration.headers.purpose}".rstrip())
+        console.say(f"  {migration.source.path!s:<{width}}  {migration.headers.purpose}".rstrip())
         if migration.headers.breaking:
             console.say(f"  {'':<{width}}  breaking: {migration.headers.breaking}", "yellow")
         if migration.why:

@@ -2,13 +2,14 @@
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from runner.commands.run import Run
 from runner.core.headline import counted
 from runner.core.impact import impacts_of, touched
+from runner.core.loss import gone, loss
 from runner.core.model import (
     DryRun,
     DryRunMode,
@@ -41,22 +42,28 @@ UNREAD = "how the schema would change could not be read"
 ON_PRODUCTION = "the rehearsal takes real locks on production, for as long as it lasts"
 
 
-def dry_run(run: Run, worker: Connection, watcher: Connection | None, target: Target) -> None:
-    """Try the plan as asked for, and keep in the journal what that showed. `watcher`: for a rehearsal.
+def dry_run(
+    run: Run, worker: Connection, watcher: Connection | None, target: Target, *, half_way: Collection[str] = ()
+) -> None:
+    """Try the plan as asked for, and keep in the journal what that showed. `watcher`: for a rehearsal. `half_way`: the
+    versions that earlier runs have left half done.
 
     Raises MigrationFailed when a migration failed, and what kept the dry run from being done.
     """
     with run.journal.stage("dry run") as tell:
-        tried = _tried(run, worker, watcher, target)
+        tried = _tried(run, worker, watcher, target, half_way)
         run.journal.dry_run = tried
         run.console.dry_run(tried)
         _warn(run, tried)
+        _warn_of_loss(run, worker, tried)
         if tried.failed and tried.failed.failure:
             raise MigrationFailed(tried.failed.failure)
         tell(_told(tried, run.journal.migrations))
 
 
-def _tried(run: Run, worker: Connection, watcher: Connection | None, target: Target) -> DryRun:
+def _tried(
+    run: Run, worker: Connection, watcher: Connection | None, target: Target, half_way: Collection[str]
+) -> DryRun:
     match run.config.dry_run_mode:
         case DryRunMode.PREVIEW:
             return DryRun(mode=DryRunMode.PREVIEW)
@@ -64,7 +71,7 @@ def _tried(run: Run, worker: Connection, watcher: Connection | None, target: Tar
             assert watcher is not None  # noqa: S101 - a rehearsal has one
             return _rehearse(run, worker, watcher, target)
         case DryRunMode.SHADOW:
-            return _on_a_shadow(run, worker, target)
+            return _on_a_shadow(run, worker, target, half_way)
 
 
 def _told(tried: DryRun, migrations: Sequence[Migration]) -> str:
@@ -94,6 +101,16 @@ def _warn(run: Run, tried: DryRun) -> None:
     if tried.mode is DryRunMode.REHEARSE and run.config.environment == "production":
         found.append(Finding(ON_PRODUCTION, hint="`dry-run-mode: shadow` does not touch it"))
     run.journal.findings += [replace(finding, level=Level.WARNING) for finding in found]
+
+
+def _warn_of_loss(run: Run, worker: Connection, tried: DryRun) -> None:
+    """Of a rollback: the tables and columns that go, with what is in them."""
+    if run.config.command != "rollback" or tried.schema is None:
+        return
+    lost = gone(tried.schema, run.journal.migrations)
+    tables = list(dict.fromkeys(each.table or each.name for each in lost))
+    if warning := loss(lost, table_facts(worker, tables)):
+        run.journal.findings.append(warning)
 
 
 def _told_of(moved: SequenceMoved) -> str:
@@ -205,7 +222,7 @@ def _looked(run: Run, connection: Connection) -> list[Schema]:
         return []
 
 
-def _on_a_shadow(run: Run, worker: Connection, target: Target) -> DryRun:
+def _on_a_shadow(run: Run, worker: Connection, target: Target, half_way: Collection[str]) -> DryRun:
     """On a throw-away copy of the target's schema, in which everything is executed."""
     migrations, choice = run.journal.migrations, run.config.shadow
     if choice.provider is Provider.URL and (lasts := lasting(migrations, whatever=True)):
@@ -223,7 +240,9 @@ def _on_a_shadow(run: Run, worker: Connection, target: Target) -> DryRun:
     ) as shadow:
         with shadow.connect("worker") as connection:
             before = _look(run, connection)
-            rehearsed, after = _executed(run, connection, target, without_rows=has_rows(worker, but_for=TABLES))
+            rehearsed, after = _executed(
+                run, connection, target, without_rows=has_rows(worker, but_for=TABLES), half_way=half_way
+            )
             schema = schema_difference(before, after or _look(run, connection))
         where, notes = shadow.server, [*shadow.notes, *_of_another_version(shadow, target)]
     run.journal.findings += [Finding(f"the shadow: {note}", level=Level.WARNING) for note in notes]
@@ -237,7 +256,7 @@ def _on_a_shadow(run: Run, worker: Connection, target: Target) -> DryRun:
 
 
 def _executed(
-    run: Run, connection: Connection, target: Target, *, without_rows: bool
+    run: Run, connection: Connection, target: Target, *, without_rows: bool, half_way: Collection[str]
 ) -> tuple[tuple[Rehearsed, ...], Schema | None]:
     """What was executed on a shadow, in the transactions of a real run; and the schema behind it, once that is gone."""
     migrations, install = run.journal.migrations, _ledger_to_install(run, target)
@@ -250,6 +269,7 @@ def _executed(
             install=install,
             starting=starting,
             without_rows=without_rows,
+            half_way=half_way,
         )
         return rehearsed, None
     schemas: list[Schema] = []

@@ -63,6 +63,7 @@ class Journal:
         self.undoing: Undoing | None = None
         self.release_notes = self.release_url = ""
         self.tracking_schema = "public"
+        self.exit_code = 0  # of a run that ends well, where that is asked for
         self._started_at, self._clock = datetime.now(UTC), time.monotonic()
 
     @contextmanager
@@ -106,7 +107,13 @@ class Journal:
 
     def record(self, step: StepResult) -> None:
         """Keep what happened to a migration."""
-        self.steps.append(replace(step, started=max(self._elapsed() - step.duration, timedelta())))
+        self.steps.append(self._placed(step))
+
+    def record_undone(self, step: StepResult) -> Undoing:
+        """Keep what happened to a migration that was to be undone; returns all of it."""
+        before = self.undoing.steps if self.undoing else ()
+        self.undoing = Undoing(steps=(*before, self._placed(step)))
+        return self.undoing
 
     def report(self, outcome: Outcome, exit_code: int) -> Report:
         """The report of the run as it stands now."""
@@ -141,6 +148,10 @@ class Journal:
             findings=tuple(self.findings),
             table=self.table,
         )
+
+    def _placed(self, step: StepResult) -> StepResult:
+        """With when it began; its end is now."""
+        return replace(step, started=max(self._elapsed() - step.duration, timedelta()))
 
     def _elapsed(self) -> timedelta:
         return timedelta(seconds=time.monotonic() - self._clock)

@@ -29,13 +29,19 @@ class Run:
     now: Callable[[], datetime]
     templates: Templates
     publish_release: Callable[[str, str, bool], str] | None  # tag, notes, whether they tell more than those that are
+    ask: Callable[[str], bool] | None  # a question, of somebody at a terminal; None where nobody is
     write_file: Callable[[str, str], str]  # a name and its text, for the steps that follow; returns the path
 
     @property
     def ledger(self) -> Ledger:
         """The target's ledger, as this run writes it."""
         config = self.config
-        return Ledger(schema=config.tracking_schema, context=self.journal.context, environment=config.environment)
+        return Ledger(
+            schema=config.tracking_schema,
+            context=self.journal.context,
+            environment=config.environment,
+            command=config.command,
+        )
 
     @property
     def timeouts(self) -> Timeouts:

@@ -41,10 +41,15 @@ def read_smoke_tests(run: Run) -> Sequence[SmokeTest]:
 
 
 def smoke_test(
-    run: Run, execution: Execution, tests: Sequence[SmokeTest], watching: Callable[[], AbstractContextManager[Watch]]
+    run: Run,
+    execution: Execution,
+    tests: Sequence[SmokeTest],
+    *,
+    undoing: Callable[[], AbstractContextManager[Watch]] | None = None,
 ) -> None:
-    """Raises MigrationFailed with every test that failed; RolledBack when what was applied has been undone. `watching`:
-    for undoing, which may make others wait as applying does. A test only reads, and nobody makes it give way.
+    """Raises MigrationFailed with every test that failed; RolledBack when what was applied has been undone. `undoing`:
+    the watcher for that, which may make others wait as applying does; None where there is nothing to undo. A test only
+    reads, and nobody makes it give way.
     """
     policy, journal = run.config.smoke, run.journal
     if policy is None:
@@ -53,17 +58,17 @@ def smoke_test(
     failures = _ask(run, execution.worker, tests)
     if not failures:
         return
-    if policy.on_failure is OnSmokeFailure.FAIL:
+    if policy.on_failure is OnSmokeFailure.FAIL or undoing is None:
         raise MigrationFailed(*failures)
-    with watching() as watch:
+    with undoing() as watch:
         try:
-            undoing = _undo(run, replace(execution, watch=watch))
+            undone = _undo(run, replace(execution, watch=watch, release=False, done={}))
         except BaseException:
             journal.findings += failures  # why it was undone, whatever ends that
             raise
-    if undoing.steps and not undoing.failed:
+    if undone.steps and not undone.failed:
         raise RolledBack(*failures)
-    stuck = [undoing.failed.failure] if undoing.failed and undoing.failed.failure else []
+    stuck = [undone.failed.failure] if undone.failed and undone.failed.failure else []
     raise MigrationFailed(*failures, *stuck)
 
 
@@ -130,7 +135,7 @@ def _undo(run: Run, execution: Execution) -> Undoing:
         journal.undoing = undoing = Undoing()
         with deaf(), closing(undo_all(execution, downs)) as steps:
             for step in steps:
-                journal.undoing = undoing = Undoing(steps=(*undoing.steps, step))
+                undoing = journal.record_undone(step)
                 run.console.undone(step)
         state = StageState.FAILED if undoing.failed else StageState.OK
         tell(f"{len(undoing.undone)} of {counted(len(downs))} undone", state)

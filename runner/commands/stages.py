@@ -1,20 +1,30 @@
 """Stages that more than one command has."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from runner.commands.journal import Journal
+from runner.commands.run import Run
 from runner.config import ApprovedPlan, Config
 from runner.console import Console
 from runner.core.headline import counted
 from runner.core.lint import RULES, documented, lint
-from runner.core.model import Migration, MigrationFile, StageState, Verdict
+from runner.core.model import Applied, Backend, Migration, MigrationFile, StageState, Verdict
 from runner.core.parse import parse
 from runner.core.plan_document import NoPlan, read_plan
+from runner.core.undoing import half_undone
+from runner.core.validity import Validity
 from runner.errors import Finding, InputError, Refused
 from runner.gates.approved_plan import Approval
 from runner.gates.lint import LintMode, check_lint, graded
+from runner.postgres.execution import Execution
+from runner.postgres.session import Connection, reading, usable
+from runner.postgres.standing import mutex_is_held
+from runner.postgres.validity import ask_validity
+from runner.postgres.watch import Watch
+from runner.postgres.watcher import Mutex
 from runner.secret_scan import secrets_in_files
 from runner.squawk import squawk
 
@@ -32,6 +42,16 @@ def parsed(config: Config, journal: Journal, files: Sequence[MigrationFile]) -> 
             problems += error.findings
     journal.findings += [finding for migration in migrations for finding in migration.findings]
     return migrations, problems
+
+
+def refuse_half_undone(run: Run, connection: Connection, applied: Sequence[Applied]) -> None:
+    """Nothing comes on top of a migration of which a part is undone. While another run holds the mutex it may be at
+    that: then this one looks again once it has the mutex itself. Raises Refused.
+    """
+    schema = run.config.tracking_schema
+    half = half_undone(applied, schema)
+    if half and not mutex_is_held(connection, schema):
+        raise Refused(*half)
 
 
 def linted(
@@ -103,6 +123,31 @@ def approved(named: ApprovedPlan | None, checkout: Path) -> Approval | None:
         hint = "give the file that the job which made the plan has written"
         raise InputError(Finding(f"approved-plan: {named.path} cannot be read: {why}", hint=hint)) from None
     return Approval(digest=named.digest, plan=plan)
+
+
+def watching(run: Run, backend: Backend, mutex: Mutex) -> Watch:
+    """The watcher over this worker, by whom the others are told."""
+    return Watch(
+        mutex.connection,
+        worker=backend.pid,
+        policy=run.config.watch,
+        tell=run.console.progress,
+        warn=run.journal.findings.append,
+        scrub=run.scrub,
+        limit=run.config.timing.lock_timeout,
+    )
+
+
+def read_back(execution: Execution) -> tuple[Sequence[Applied], Validity]:
+    """What the ledger has, and what is not valid, now that all is done."""
+    with ExitStack() as stack:
+        worker = execution.worker
+        if worker.closed:  # lost behind the last COMMIT
+            worker = stack.enter_context(execution.reconnect())
+        with usable(worker):
+            with reading(worker):
+                ledger, valid = execution.ledger.ask(worker), ask_validity(worker)
+            return ledger().applied, valid()
 
 
 def state_of(verdict: Verdict) -> StageState:

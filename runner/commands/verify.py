@@ -7,10 +7,11 @@ from runner.commands.drift import drift, left_schema
 from runner.commands.run import Run
 from runner.commands.stages import passing
 from runner.core.headline import counted
-from runner.core.model import LedgerRows, LedgerState, Migration, MigrationFile, Plan, Target
+from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target
 from runner.core.parse import parse
 from runner.core.plan import changed_versions, compare, judged_changes
 from runner.core.status import half_done
+from runner.core.undoing import half_undone
 from runner.core.validity import findings as validity_findings
 from runner.errors import Drift, Finding, InputError, Outcome
 from runner.gates.environment import check_environment
@@ -37,7 +38,7 @@ def verify(run: Run) -> Outcome:
             problems += journal.errors_of([*plan.findings, *changes])
             tell(f"{counted(len(plan.applied))} applied, {len(problems)} changed since, {len(plan.pending)} pending")
         with journal.stage("half done") as tell:
-            half = [*half_done(rows.applied), *_half_undone(run, connection, target)]
+            half = [*half_done(rows.applied), *half_undone(rows.applied, run.config.tracking_schema)]
             problems += half
             tell(f"{counted(len(half))}" if half else "no migration is")
         with journal.stage("validity") as tell:
@@ -61,25 +62,13 @@ def _survey(run: Run, connection: Connection) -> tuple[Target, LedgerRows]:
         def fit(target: Target) -> None:
             check_ledger(target, run.config.tracking_schema)
 
-        journal.target, rows = survey(connection, run.ledger, fit=fit)
+        journal.target, rows = survey(connection, run.ledger, fit=fit, whole=True)
         tell(f"{journal.target.server}, database {journal.target.database}, role {journal.target.role}")
     if run.config.environment_given and rows.environment:
         with journal.stage("environment") as tell:
             tell(passing(journal.judge(check_environment(run.config.environment, rows.environment))).reason)
     journal.environment = rows.environment or journal.environment
     return journal.target, rows
-
-
-def _half_undone(run: Run, connection: Connection, target: Target) -> list[Finding]:
-    if target.ledger is not LedgerState.CURRENT:
-        return []
-    return [
-        Finding(
-            f"migration {version} is completed in the ledger, and undoing it has failed: {message}",
-            hint="look at what is left of it; a down file outside of a transaction may be done in part",
-        )
-        for version, message in run.ledger.half_undone(connection)
-    ]
 
 
 def _applied(run: Run, plan: Plan, files: Sequence[MigrationFile]) -> list[Migration]:

@@ -33,6 +33,9 @@ class Certainty(Enum):
     IN_PARTS = auto()  # nobody can tell, and of one that failed a part may stay
 
 
+NOBODY_KNOWS = frozenset({Certainty.UNKNOWN, Certainty.IN_PARTS})
+
+
 def certainty(statements: Sequence[Statement], step: Statement) -> Certainty:
     """That of a step of a file with these statements."""
     traits = step.traits
@@ -61,14 +64,20 @@ def blocks_nobody(step: Statement) -> bool:
     return step.traits.concurrent and (step.traits.kind != "alter_table_stmt" or step.traits.takes_time)
 
 
-def behind(migration: Migration, done: int) -> Certainty:
-    """That of the step behind the first `done` statements of a migration; COUNTED when none is left."""
+def step_behind(steps: Sequence[Statement], done: int) -> tuple[Statement | None, int]:
+    """The step behind the first `done` statements, and how many are done with it; None behind the last."""
     position = 0
-    for step in migration.steps:
+    for step in steps:
         position += step.count
         if position > done:
-            return certainty(migration.statements, step)
-    return Certainty.COUNTED
+            return step, position
+    return None, position
+
+
+def behind(migration: Migration, done: int) -> Certainty:
+    """That of the step behind the first `done` statements of a migration; COUNTED when none is left."""
+    step, _ = step_behind(migration.steps, done)
+    return certainty(migration.statements, step) if step else Certainty.COUNTED
 
 
 def block_of(statements: Sequence[Statement], step: Statement) -> Sequence[Statement]:

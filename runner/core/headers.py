@@ -9,8 +9,8 @@ from runner.core.durations import DURATION_HINT, parse_duration
 from runner.core.model import Headers, SourceFile
 from runner.errors import Finding
 
-NOTE = re.compile(r"--\s*(Migration|Purpose|Breaking)\s*:\s*(.*?)\s*", re.IGNORECASE)
-DIRECTIVE = re.compile(r"--\s*migrate\s*:\s*(?!(?:up|down)\b)(.*?)\s*", re.IGNORECASE)  # those two are dbmate's
+NOTE = re.compile(r"--\s*(Migration|Purpose|Breaking|Origin)\s*:\s*(.*)", re.IGNORECASE)
+DIRECTIVE = re.compile(r"--\s*migrate\s*:\s*(?!(?:up|down)\b)(.*)", re.IGNORECASE)  # those two are dbmate's
 TIMEOUTS = frozenset({"lock-timeout", "statement-timeout"})
 KNOWN = "no-transaction, lock-timeout=2s, statement-timeout=30min"
 NO_TRANSACTION = "no-transaction"
@@ -41,6 +41,7 @@ def parse_headers(source: SourceFile) -> tuple[Headers, list[Finding]]:
         title=notes.get("migration", ""),
         purpose=notes.get("purpose", ""),
         breaking=notes.get("breaking", ""),
+        origin=notes.get("origin", ""),
         no_transaction=no_transaction,
         lock_timeout=timeouts.get("lock-timeout"),
         statement_timeout=timeouts.get("statement-timeout"),

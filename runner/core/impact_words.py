@@ -94,14 +94,16 @@ def dry_run_where(tried: DryRun) -> str:
     if failed := tried.failed:
         where = "on the database itself, and rolled back" if tried.mode is DryRunMode.REHEARSE else f"on {tried.where}"
         return f"Tried {where}: {failed.migration.version} failed, and nothing behind it was tried."
-    executed = counted(sum(result.executed for result in tried.rehearsed))
+    backwards = any(result.migration.source is result.migration.file.down for result in tried.rehearsed)
+    noun = "down file" if backwards else "migration"
+    executed = counted(sum(result.executed for result in tried.rehearsed), noun)
     left_out = sum(bool(result.left_out) for result in tried.rehearsed)
     how = {
         DryRunMode.PREVIEW: "Nothing was executed.",
         DryRunMode.REHEARSE: f"{executed} executed on the database itself in one transaction, and rolled back.",
         DryRunMode.SHADOW: f"{executed} executed on a throw-away copy of the schema, without its rows ({tried.where}).",
     }[tried.mode]
-    return how + (f" {counted(left_out)} left out: see the warnings." if left_out else "")
+    return how + (f" {counted(left_out, noun)} left out: see the warnings." if left_out else "")
 
 
 def dry_run_lines(tried: DryRun) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from runner.core.model import LedgerState
+from runner.core.tools import Tool
 
 PROMISED: Mapping[str, frozenset[str]] = {
     "schema_migrations": frozenset(
@@ -28,8 +29,9 @@ PROMISED: Mapping[str, frozenset[str]] = {
 
 COMPLETE: Mapping[str, frozenset[str]] = {
     "schema_migrations": PROMISED["schema_migrations"]
-    | frozenset(["sql_digest", "transactional", "statements_total", "statements_done", "body", "down_body", "run_id"]),
-    "migration_history": PROMISED["migration_history"] | {"run_id"},
+    | frozenset(["sql_digest", "transactional", "statements_total", "statements_done", "body", "down_body", "run_id"])
+    | frozenset(["down_checksum", "undoing", "statements_undone"]),
+    "migration_history": PROMISED["migration_history"] | {"run_id", "note"},
     "migration_runs": PROMISED["migration_runs"]
     | {"plan_digest", "restore_point", "wal_start", "wal_end", "schema_fingerprint", "schema_snapshot"},
     "migration_environment": PROMISED["migration_environment"],
@@ -54,9 +56,9 @@ def foreign_table(columns: Mapping[str, Collection[str]]) -> str | None:
 
 
 def tool_of(columns: Collection[str]) -> str:
-    """The tool whose `schema_migrations` has these columns, for the error that names it."""
+    """The tool whose table has these columns, in the words of the error that names it."""
     match frozenset(columns):
-        case shape if shape == {"version", "dirty"}:
+        case shape if {"version", "dirty"} == shape:
             return "golang-migrate"
         case shape if shape == {"version"}:
             return "dbmate, Rails or another tool that keeps only versions"
@@ -66,3 +68,16 @@ def tool_of(columns: Collection[str]) -> str:
             return "Supabase"
         case _:
             return "another tool"
+
+
+def adoptable(columns: Collection[str]) -> tuple[Tool, ...]:
+    """The tools that `adopt` reads a `schema_migrations` of these columns for; none where it reads no such table."""
+    match frozenset(columns):
+        case shape if {"version", "dirty"} == shape:
+            return (Tool.GOLANG_MIGRATE,)
+        case shape if shape == {"version"}:
+            return (Tool.DBMATE, Tool.RAILS)
+        case shape if {"version", "statements"} <= shape:
+            return (Tool.SUPABASE,)
+        case _:
+            return ()

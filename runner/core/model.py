@@ -107,6 +107,7 @@ class Headers:
     title: str = ""
     purpose: str = ""
     breaking: str = ""
+    origin: str = ""  # the other tool's name of this migration: its file, or its id
     no_transaction: bool = False
     lock_timeout: timedelta | None = None
     statement_timeout: timedelta | None = None
@@ -176,6 +177,8 @@ class Applied:
     sql_digest: str | None = None
     transactional: bool | None = None
     statements_done: int | None = None
+    undoing: str | None = None  # of a down file begun outside of a transaction: RUNNING, or FAILED behind what is done
+    statements_undone: int | None = None  # of the down file's statements, those that are finished
     applied_at: datetime | None = None
     applied_by: str | None = None
     execution_time_ms: int | None = None
@@ -184,6 +187,11 @@ class Applied:
     @property
     def completed(self) -> bool:
         return self.status == Status.COMPLETED
+
+    @property
+    def half_undone(self) -> bool:
+        """A part of it is undone, or may be; unless a rollback is under way, it stopped there."""
+        return self.completed and (self.undoing == Status.RUNNING or bool(self.undoing and self.statements_undone))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -636,6 +644,8 @@ class Table:
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    links: Mapping[str, str] = field(default_factory=dict)  # where a cell leads, by its text
+    notes: tuple[tuple[str, str], ...] = ()  # below it: each with the address where it leads; empty for none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -692,10 +702,15 @@ class Report:
     @property
     def applied(self) -> tuple[str, ...]:
         """The versions that this run applied, and that stay."""
-        undone = self.undoing.undone if self.undoing else ()
+        undone = set(self.undone)
         return tuple(
             step.migration.version for step in self.steps if step.completed and step.migration.version not in undone
         )
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """The versions that this run took back, the last one first."""
+        return self.undoing.undone if self.undoing else ()
 
     @property
     def pending(self) -> tuple[str, ...]:

@@ -10,8 +10,12 @@ from pathlib import PurePosixPath
 from runner.errors import Finding, Level
 
 LEDGER_FILE = "00_migration_state_tracking.sql"
+# Digits of a version. The name of a file on a disk has no more than 255, but one in a tree of git may have more than
+# int() takes: https://docs.python.org/3/library/stdtypes.html#integer-string-conversion-length-limitation
+LONGEST_VERSION = 100
 SHAPE = re.compile(
-    r"(?P<version>[0-9]+)[_-](?P<name>[^.\x00-\x1f\x7f][^\x00-\x1f\x7f]*?)(?P<kind>\.down|\.check)?\.sql"
+    rf"(?P<version>[0-9]{{1,{LONGEST_VERSION}}})[_-]"
+    r"(?P<name>[^.\x00-\x1f\x7f][^\x00-\x1f\x7f]*?)(?P<kind>\.down|\.check)?\.sql"
 )
 EXAMPLE = "name it like 02_add_status.sql, 02_add_status.down.sql or 02_add_status.check.sql"
 SHORT_NUMBER = 4  # digits; longer versions are time stamps, in which a gap means nothing

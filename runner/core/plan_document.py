@@ -18,6 +18,7 @@ WORDS = {
     "target.search_path": "the schemas in which names are looked for",
     "target.head": "the version that the database is at",
     "target.applied": "the number of migrations that the database has",
+    "command": "the command",
     "environment": "the environment",
     "lint": "the verdict of lint",
     "format": "the form of the plan, with the version of db-migrate",
@@ -36,17 +37,20 @@ def plan_document(
     *,
     target: Target,
     identity: Identity,
+    command: str = "migrate",
     environment: str,
     settings: Mapping[str, str],
     lint: Verdict,
     smoke_tests: Sequence[SmokeTest] = (),
 ) -> PlanDocument:
-    """`migrations`: those of the plan, parsed. `settings`: the inputs that change what runs, by name. `smoke_tests`:
+    """`migrations`: those of the plan, parsed. `command`: what is to be done with them; an approval for applying some
+    does not serve for undoing them. `settings`: the inputs that change what runs, by name. `smoke_tests`:
     what decides whether it is undone.
     """
     return PlanDocument(
         content={
             "format": FORMAT,
+            "command": command,
             "environment": environment,
             "target": {
                 "database": target.database,
@@ -158,6 +162,7 @@ def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
     target, lint = content.get("target") or {}, content.get("lint") or {}
     return {
         **{f"target.{name}": value for name, value in target.items()},
+        "command": content.get("command"),
         "environment": content.get("environment"),
         "format": content.get("format"),
         "lint": lint.get("verdict"),

@@ -65,7 +65,8 @@ class MigrationStatus(StrEnum):
     PENDING = "pending"  # not executed, as far as the run knows
     APPLIED = "applied"
     FAILED = "failed"
-    UNDONE = "undone"  # applied, and undone again
+    UNDONE = "undone"  # it was applied, by this run or before
+    STAYING = "staying"  # applied before, and not undone by this rollback
     PROVED = "proved"  # executed on a throw-away database
 
 
@@ -79,7 +80,7 @@ class Work(StrEnum):
     LOCKS_ROWS = "locks rows"
 
 
-IMPORTANT_FIRST = {MigrationStatus.FAILED: 0, MigrationStatus.PENDING: 2}
+IMPORTANT_FIRST = {MigrationStatus.FAILED: 0, MigrationStatus.PENDING: 2, MigrationStatus.STAYING: 2}
 
 
 def report_json(report: Report, scrub: Callable[[str], str]) -> str:
@@ -111,6 +112,7 @@ def _content(report: Report) -> Object:
         "database": report.target and _database(report.target, report.tracking_schema),
         "current_version": report.current_version,
         "applied": report.applied,
+        "undone": report.undone,
         "pending": report.pending if report.plan else None,
         "plan_digest": report.plan_document and report.plan_document.digest,
         **_migrations(report),
@@ -166,25 +168,26 @@ def _database(target: Target, tracking_schema: str) -> Object:
 
 
 def _migrations(report: Report) -> Object:
-    undone = set(report.undoing.undone) if report.undoing else set()
-    proved = {step.migration.version: step for step in report.rehearsed}
+    undone = set(report.undone)
     executed = {step.migration.version: step for step in report.steps}
+    others = [*report.rehearsed, *(report.undoing.steps if report.undoing else ())]
+    steps = {step.migration.version: step for step in others} | executed
 
     def status(migration: Migration) -> MigrationStatus:
-        step = executed.get(migration.version) or proved.get(migration.version)
+        step = steps.get(migration.version)
+        if migration.version in undone:
+            return MigrationStatus.UNDONE
         if step is None:
-            return MigrationStatus.PENDING
+            return MigrationStatus.STAYING if report.command == "rollback" else MigrationStatus.PENDING
         if not step.completed:
             return MigrationStatus.FAILED
-        if migration.version not in executed:
-            return MigrationStatus.PROVED
-        return MigrationStatus.UNDONE if migration.version in undone else MigrationStatus.APPLIED
+        return MigrationStatus.APPLIED if migration.version in executed else MigrationStatus.PROVED
 
     def result(migration: Migration) -> Object | None:
-        if step := executed.get(migration.version):
-            return _result(step, report.started_at + step.started)
-        tried = proved.get(migration.version)
-        return _result(tried) if tried else None
+        step = steps.get(migration.version)
+        if step is None:
+            return None
+        return _result(step, report.started_at + step.started if migration.version in executed else None)
 
     return _bounded(
         "migrations",

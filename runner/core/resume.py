@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from runner.core.certainty import Certainty, certainty
+from runner.core.certainty import NOBODY_KNOWS, Certainty, certainty, step_behind
 from runner.core.headers import parse_headers
 from runner.core.headline import counted
 from runner.core.model import Applied, Migration, SourceFile, Statement, Status
@@ -12,7 +12,7 @@ from runner.core.transaction import shape
 from runner.errors import Finding
 
 LOOK = "see docs/migrations.md#outside-of-a-transaction"
-NOBODY_KNOWS = frozenset({Certainty.UNKNOWN, Certainty.IN_PARTS})
+PUBLIC = "public"  # the tracking schema that need not be named
 
 
 def resumption(migration: Migration, row: Applied | None, schema: str, body: str | None = None) -> int | Finding:
@@ -26,13 +26,13 @@ def resumption(migration: Migration, row: Applied | None, schema: str, body: str
     path, version = migration.source.path, migration.version
     running = row.status == Status.RUNNING
     edited = row.checksum != migration.file.checksum
-    if (done or running) and edited and not _begins_alike(migration, body, done, running=running):
+    if (done or running) and edited and not begins_alike(migration, body, done, running=running):
         return Finding(
             f"migration {version} was edited in statements that have run, or may have, outside of a transaction",
             path=path,
             line=1,
-            hint="restore those; what comes behind them may be mended. Or undo by hand what they did, and tell the "
-            f"ledger: {settled(schema, row.version, 0)} ({LOOK})",
+            hint="restore those; what comes behind them may be mended. Or undo by hand what they did, and say so: "
+            f"{settled(schema, row.version, None)} ({LOOK})",
         )
     if done and migration.transactional:
         return Finding(
@@ -46,36 +46,38 @@ def resumption(migration: Migration, row: Applied | None, schema: str, body: str
             f"migration {version} would go on in a new session, without what this statement left in the one before",
             path=path,
             line=lost.line,
-            hint="undo by hand what the finished statements did, and tell the ledger: "
-            f"{settled(schema, row.version, 0)}; it then runs from its beginning ({LOOK})",
+            hint="undo by hand what the finished statements did, and say so: "
+            f"{settled(schema, row.version, None)}; it then runs from its beginning ({LOOK})",
         )
-    step, behind = _step_behind(migration.steps, done)
+    step, behind = step_behind(migration.steps, done)
     if running and step and certainty(migration.statements, step) in NOBODY_KNOWS:
         return Finding(
             f"an earlier run of migration {version} ended in the middle of a statement outside of a transaction",
             path=path,
             line=step.line,
-            hint=f"look whether {_what(step)} did its work. Then tell the ledger, with {behind} if it "
-            f"did and {done} if it did not: {settled(schema, row.version, done)}; and run again ({LOOK})",
+            hint=f"look whether {_what(step)} did its work. If it did: {settled(schema, row.version, behind)}; if not: "
+            f"{settled(schema, row.version, done)}. Then run again ({LOOK})",
         )
     return done
 
 
-def settled(schema: str, version: str, done: int) -> str:
-    """The SQL that tells the ledger of this schema how many statements of a migration are done."""
-    row = f"SET status = 'failed', statements_done = {done} WHERE version = '{version}'"
-    return 'UPDATE "{}".schema_migrations {}'.format(schema.replace('"', '""'), row)
+def settled(schema: str, version: str, done: int | None) -> str:
+    """The command that tells the ledger of this schema how many statements of a migration are done; None: of one that
+    was undone.
+    """
+    ledger = "" if schema == PUBLIC else " --tracking-schema '{}'".format(schema.replace("'", "'\\''"))
+    return f"`db-migrate repair --settle {version}={'undone' if done is None else done}{ledger}`"
 
 
-def _begins_alike(migration: Migration, body: str | None, done: int, *, running: bool) -> bool:
-    """Whether the file still begins with the statements that are done, and with the one that may be."""
+def begins_alike(migration: Migration, body: str | None, done: int, *, running: bool) -> bool:
+    """Whether what runs still begins with the statements of `body` that are done, and with the one that may be."""
     if body is None:
         return False
     before = SourceFile(path=migration.source.path, data=body.encode())
     headers, _ = parse_headers(before)
     statements = read_statements(before, [], [])
     steps, _, _ = shape(before, statements, headers, own_transactions=True)
-    step, behind = _step_behind(steps, done)
+    step, behind = step_behind(steps, done)
     if running and step and certainty(statements, step) in {*NOBODY_KNOWS, Certainty.IN_THE_CATALOG}:
         done = behind
     return _beginning(steps, done) == _beginning(migration.steps, done)
@@ -88,16 +90,6 @@ def _beginning(steps: Sequence[Statement], done: int) -> list[bytes]:
             texts.append(step.sql)
         position += step.count
     return texts
-
-
-def _step_behind(steps: Sequence[Statement], done: int) -> tuple[Statement | None, int]:
-    """The first step that is not known to be done, and how many statements are when it is; None behind the last."""
-    position = 0
-    for step in steps:
-        position += step.count
-        if position > done:
-            return step, position
-    return None, position
 
 
 def _what(step: Statement) -> str:

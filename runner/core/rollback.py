@@ -1,7 +1,6 @@
 """The ways back from a run: what it left in the database, the commands that undo it, and what can be restored.
 
-psql executes its -f and -c in the order in which they are given, with --single-transaction in one transaction, and with
-ON_ERROR_STOP nothing behind the first error: https://www.postgresql.org/docs/current/app-psql.html
+psql executes a file up to its first error with ON_ERROR_STOP: https://www.postgresql.org/docs/current/app-psql.html
 """
 
 import re
@@ -10,13 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 
-from runner.core.model import PRODUCTION, BackupMode, Migration, MigrationFile, Report, StepResult
+from runner.core.model import PRODUCTION, BackupMode, Migration, Report, StepResult
 from runner.core.naming import LEDGER_FILE
-from runner.core.parse import ParsePolicy, parse_down
-from runner.errors import InputError, Outcome
+from runner.core.phrases import OF_A_MIGRATION, OF_A_ROLLBACK
+from runner.core.session_state import lost_with_the_session
+from runner.core.split import SplitError, split
+from runner.errors import Outcome
 
-PSQL = 'psql -X -d "$DATABASE_URL"'
-NEXT_LINE = " \\\n  "
+BEGINNING = "0"  # what `to` says of a rollback
+THE_ZEROTH = "00"  # what it says for a migration of that very number
+USUAL_SCHEMA, USUAL_FOLDER = "public", "migrations"
+GONE = "What was written into the tables and columns that are undone is gone with them."
 MOST_LISTED = 8  # versions of a list that is written out
 PLAIN_WORD = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 SPECIAL_IN_QUOTES = re.compile(r'([\\"$`])')
@@ -24,7 +27,7 @@ SPECIAL_IN_QUOTES = re.compile(r'([\\"$`])')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreTarget:
-    """A moment before the run's first migration."""
+    """A moment before the run changed anything."""
 
     at: datetime  # UTC, in whole seconds, and not later than the moment
     name: str = ""  # of the point in the write-ahead log; empty when none was made
@@ -73,36 +76,54 @@ class RollbackInstructions:
 
 
 def rollback_instructions(report: Report) -> RollbackInstructions | None:
-    """The ways back from a run that executed migrations, when it failed or was cancelled, or in production. None where
-    there is nothing to go back from.
+    """The ways back from a run that executed migrations or undid some, when it failed or was cancelled, or in
+    production. None where there is nothing to go back from.
     """
-    if report.command != "migrate" or not report.steps:
+    if not (report.steps or (report.undoing and report.undoing.steps)):
         return None
-    if report.outcome is Outcome.APPLIED and report.environment != PRODUCTION:
+    if ended_well(report) and report.environment != PRODUCTION:
         return None
-    run = _Run(report)
-    if not (run.staying or run.uncertain or run.undone):
-        return RollbackInstructions(state=(*run.state(), "Nothing of this run remains: there is nothing to undo."))
-    return RollbackInstructions(
-        state=tuple(run.state()),
-        question=run.question(),
-        commands=tuple(run.commands()),
-        cautions=tuple(run.cautions()),
-        restore=_restore_target(report),
-        from_backup=_from_backup(report),
-    )
+    return _from_a_rollback(report) if report.command == "rollback" else _Run(report).instructions()
+
+
+def ended_well(report: Report) -> bool:
+    """It did what it was asked for. A migration that was undone behind a failed smoke test has not."""
+    return report.outcome is (Outcome.ROLLED_BACK if report.command == "rollback" else Outcome.APPLIED)
+
+
+def version_below(report: Report, version: str) -> str:
+    """The last version that the database has, or had, below this one, as `to` takes it: what a rollback that undoes
+    this one goes back to.
+    """
+    if report.plan is None:
+        return BEGINNING
+    key = report.plan.order.key
+    below = [each for each in (*report.plan.applied, *report.applied) if key(each) < key(version)]
+    if not below:
+        return BEGINNING
+    last = max(below, key=key)
+    return THE_ZEROTH if last == BEGINNING else last
+
+
+def goes_on(stuck: StepResult) -> bool:
+    """Whether a later run can go on with undoing that stopped: what its finished statements left in their session is
+    lost.
+    """
+    return stuck.migration.transactional or lost_with_the_session(stuck.migration, stuck.statements_done) is None
+
+
+def settle_undone(report: Report, version: str) -> str:
+    """The command that tells the ledger that nothing of a migration is left."""
+    return _db_migrate(report, "repair", f"--settle={version}=undone", confirmed=OF_A_MIGRATION)
 
 
 def in_short(back: RollbackInstructions) -> Iterator[str]:
-    """The same for a log: the state, the first command, and what can be restored; a line each."""
+    """The same for a log: the state, the commands, and what can be restored; a line each."""
     yield from back.state
     if back.question:
         yield _block("The ledger tells", back.question)
     if back.commands:
-        first, *rest = back.commands
-        yield _block("What undoes it", first)
-        if rest:
-            yield f"  … and {len(rest)} more like it, the last migration first: see the job summary, or its down files"
+        yield _block("What undoes it", " &&\n".join(back.commands))
     yield from back.cautions
     if back.restore:
         yield f"Restore target: {describe_target(back.restore)}; a restore loses what was written since."
@@ -119,177 +140,199 @@ def describe_target(target: RestoreTarget) -> str:
     return ", ".join(filter(None, (f"`{target.name}`" if target.name else "", position, when)))
 
 
+def _from_a_rollback(report: Report) -> RollbackInstructions:
+    """What it has undone, and how it goes on."""
+    stuck, undone = _stuck(report), report.undone
+    gone = set(undone)
+    left = [migration for migration in report.migrations if migration.version not in gone]
+    unclear = stuck.migration.version if stuck and (stuck.half_done or not stuck.sure) else ""
+    staying = [migration for migration in left[::-1] if migration.version != unclear]
+    state = [
+        f"Undone by this run{', in this order' if undone[1:] else ''}: {_listed(undone)}." if undone else "",
+        f"Not undone: {_versions(staying)}." if staying else "",
+        _what_remains_of_undoing(stuck) if stuck else "",
+    ]
+    changed = bool(undone or unclear)
+    return RollbackInstructions(
+        state=tuple(filter(None, state)),
+        question=_db_migrate(report, "status") if _undoing_in_the_air(stuck) else "",
+        commands=(*_what_goes_first(report, stuck), *_undoing(report, _undoable(left, stuck))),
+        cautions=(GONE,) if undone else (),
+        restore=_restore_target(report) if changed else None,
+        from_backup=_from_backup(report) if changed else "",
+    )
+
+
 class _Run:
     """A run's migrations, by what became of them."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        undoing = report.undoing
-        self.undone = undoing.undone if undoing else ()
-        self.stuck = undoing.failed if undoing else None  # what could not be undone
+        self._stuck, undone = _stuck(report), set(report.undone)
         done = [step.migration for step in report.steps if step.completed]
-        self.staying = [migration for migration in done if migration.version not in self.undone]
-        self.failed = next((step for step in report.steps if not step.completed), None)
+        self._staying = [migration for migration in done if migration.version not in undone]
+        self._failed = next((step for step in report.steps if not step.completed), None)
+        in_one = self._failed is not None and self._failed.migration.transactional
+        self._half = None if in_one else self._failed  # it may have left something, even of its first statement
+        self._in_the_air = self._failed if in_one and self._failed and not self._failed.sure else None  # committed?
         touched = {step.migration.version for step in report.steps}
-        pending = report.plan.pending if report.plan else ()
-        self.rest = [file.version for file in pending if file.version not in touched]
-        self._undoable, in_the_way = _undoable(self.to_undo(), report.tracking_schema)
-        self._in_the_way = self._only_restored(*in_the_way) if in_the_way else ""
+        self._rest = [migration for migration in report.migrations if migration.version not in touched]
+        self._unknown = self._perhaps_committed()
 
-    @property
-    def uncertain(self) -> bool:
-        """Something of the failed one stays, or may: even its first statement, when that is no transaction either."""
-        return self.failed is not None and not (self.failed.sure and self.failed.migration.transactional)
-
-    @property
-    def _in_the_air(self) -> StepResult | None:
-        """One of which nobody knows whether it was committed."""
-        return self.failed if self.failed and self.failed.migration.transactional and not self.failed.sure else None
-
-    def to_undo(self) -> list[Migration]:
-        """What stays, the last one first; the half done one before it."""
-        half = [self.failed.migration] if self.failed and self.uncertain else []
-        return half + self.staying[::-1]
-
-    def state(self) -> Iterator[str]:
-        """What is in the database, and what is not."""
-        if self.staying:
-            stays = "" if self._report.outcome is Outcome.APPLIED else ", and staying"
-            yield f"Applied by this run{stays}: {_listed([each.version for each in self.staying])}."
-        if self.undone:
-            by = "its down file" if len(self.undone) == 1 else "their down files, in this order"
-            yield f"Applied by this run, and undone by {by}: {_listed(self.undone)}."
-        if self.stuck:
-            yield _what_remains_of_undoing(self.stuck)
-        if self._report.undoing and self._report.undoing.why_not:
-            yield f"Nothing was undone: {self._report.undoing.why_not.rstrip('.')}."
-        if self.failed:
-            yield _what_remains(self.failed)
-        if self.rest:
-            yield from self._of_the_rest()
-
-    def _of_the_rest(self) -> Iterator[str]:
-        unknown, known = self._unknown, self.rest[len(self._unknown) :]
-        if unknown and self._in_the_air:
-            yield f"The same goes for what was under way with it: of {_listed(unknown)} only the ledger can tell."
-        elif unknown:
-            yield f"Nobody knows yet what became of {_listed(unknown)}: the ledger tells."
-        if known:
-            yield f"Not applied: {_listed(known)}."
-
-    @property
-    def _unknown(self) -> list[str]:
-        """Those that may have been committed. One outside of a transaction is begun when all before it is known."""
+    def _perhaps_committed(self) -> Sequence[Migration]:
+        """Those of the rest that may have been. One outside of a transaction is begun when all before it is known."""
         if self._in_the_air:
-            outside = {each.version for each in self._report.migrations if not each.transactional}
-            return list(takewhile(lambda version: version not in outside, self.rest))
-        return [] if self.failed or self._report.outcome is Outcome.CANCELLED else self.rest
+            return list(takewhile(lambda migration: migration.transactional, self._rest))
+        return [] if self._failed or self._report.outcome is Outcome.CANCELLED else self._rest
 
-    def question(self) -> str:
-        """The command that shows what the ledger has of this run, where nobody knows."""
-        if not (self._in_the_air or self._unknown or self._undoing_in_the_air):
+    def instructions(self) -> RollbackInstructions:
+        """The ways back from it."""
+        report, state = self._report, tuple(self._state())
+        if not (self._staying or self._half or self._in_the_air or report.undone):
+            return RollbackInstructions(state=(*state, "Nothing of this run remains: there is nothing to undo."))
+        to_undo, in_the_way = self._as_far_as_it_goes()
+        in_doubt = bool(self._in_the_air or self._unknown or _undoing_in_the_air(self._stuck))
+        by_hand = tuple(_by_hand(report, self._half)) if self._half else _what_goes_first(report, self._stuck)
+        cautions = [
+            GONE if report.undone else "",
+            "Undoing drops what was written since into the tables and columns that these migrations made."
+            if to_undo
+            else "",
+            "A rollback undoes what the ledger has as completed, and nothing else." if to_undo and in_doubt else "",
+            _of_what_goes_by_hand(self._half.migration) if self._half else "",
+            in_the_way,
+        ]
+        return RollbackInstructions(
+            state=state,
+            question=_db_migrate(report, "status") if in_doubt else "",
+            commands=(*by_hand, *_undoing(report, _undoable(to_undo, self._stuck))),
+            cautions=tuple(filter(None, cautions)),
+            restore=_restore_target(report),
+            from_backup=_from_backup(report),
+        )
+
+    def _state(self) -> Iterator[str]:
+        """What is in the database, and what is not."""
+        undone, undoing = self._report.undone, self._report.undoing
+        if self._staying:
+            stays = "" if self._report.outcome is Outcome.APPLIED else ", and staying"
+            yield f"Applied by this run{stays}: {_versions(self._staying)}."
+        if undone:
+            by = "its down file" if len(undone) == 1 else "their down files, in this order"
+            yield f"Applied by this run, and undone by {by}: {_listed(undone)}."
+        if self._stuck:
+            yield _what_remains_of_undoing(self._stuck)
+        if undoing and undoing.why_not:
+            yield f"Nothing was undone: {undoing.why_not.rstrip('.')}."
+        if self._failed:
+            yield _what_remains(self._failed)
+        if self._unknown and self._in_the_air:
+            yield f"The same goes for what was under way with it, {_versions(self._unknown)}: only the ledger can tell."
+        elif self._unknown:
+            yield f"Nobody knows yet what became of {_versions(self._unknown)}: the ledger tells."
+        if known := self._rest[len(self._unknown) :]:
+            yield f"Not applied: {_versions(known)}."
+
+    def _as_far_as_it_goes(self) -> tuple[Sequence[Migration], str]:
+        """What a rollback undoes of it, the last one first, as far as the first that it cannot; and why it cannot."""
+        in_the_air = [self._in_the_air.migration] if self._in_the_air else []
+        applied = [*self._staying, *in_the_air, *self._unknown]
+        waiting = [migration for migration in applied[::-1] if migration.file.path.name != LEDGER_FILE]
+        for number, migration in enumerate(waiting):
+            if why := self._why_not(migration):
+                below = _versions(waiting[:number:-1])
+                return waiting[:number], f"{why} {below} can only be undone after it." if below else why
+        return waiting, ""
+
+    def _why_not(self, migration: Migration) -> str:
+        """What keeps a rollback from undoing this migration, in a sentence; empty when nothing is seen. It looks closer
+        itself, before it undoes anything.
+        """
+        version, plan = migration.version, self._report.plan
+        if lack := _lack(migration):
+            return f"Migration {version} {lack}: what it did goes by hand, or by a restore."
+        if plan is None or not plan.applied or plan.order.key(plan.applied[-1]) < plan.order.key(version):
             return ""
-        table = f"{_identifier(self._report.tracking_schema)}.schema_migrations"
-        run = f"run_id = '{self._report.context.run_id}'"
-        sql = f"SELECT version, status FROM {table} WHERE {run} ORDER BY version"  # noqa: S608 - for people to run, and quoted
-        return NEXT_LINE.join((PSQL, f"-c {_shell(sql)}"))
-
-    @property
-    def _undoing_in_the_air(self) -> bool:
-        """Whether only the ledger knows if it was undone; of a down file outside of a transaction it does not."""
-        return self.stuck is not None and self.stuck.migration.transactional and not self.stuck.sure
-
-    def commands(self) -> Iterator[str]:
-        """What undoes the run, as far as down files do."""
-        for migration, command in self._undoable:
-            yield self._remark(migration) + command
-
-    def _remark(self, migration: Migration) -> str:
-        if self._in_the_air and migration is self._in_the_air.migration:
-            return f"# {migration.version} only when it is completed:\n"
-        if self.failed and migration is self.failed.migration and not self.failed.half_done:
-            return f"# {migration.version} only when it has left something\n"
-        if (
-            self.failed
-            and migration is self.failed.migration
-            and self.failed.statements_done < migration.statement_count
-        ):
-            return f"# {migration.version} is half done: see first what of its down file fits\n"
-        if self.stuck and migration.version == self.stuck.migration.version:
-            return f"# {migration.version} could not be undone: see first why\n"
-        return ""
-
-    def cautions(self) -> Iterator[str]:
-        """What the commands cost, and what they cannot do."""
-        if self._undoable:
-            yield (
-                "Undoing drops what was written since into the tables and columns that these migrations made. `verify` "
-                "then tells of a changed schema, until the next run has applied something."
-            )
-        elif self.undone and not self.to_undo():
-            yield "What was written meanwhile into the tables and columns that they had made went with them."
-        if self._unknown:
-            yield "Whatever else is completed is undone before that, the last one first, in the same way."
-        if any("--single-transaction" not in command for _, command in self._undoable):
-            yield (
-                "A command without `--single-transaction` is not all or nothing: when it fails, look at what is left "
-                "before you repeat it."
-            )
-        if self._in_the_way:
-            yield self._in_the_way
-
-    def _only_restored(self, migration: Migration, *before: Migration) -> str:
-        why = "has a down file without a statement" if migration.file.down else "has no down file"
-        half = self.failed and migration is self.failed.migration
-        way = "what it has left goes by hand, or by a restore" if half else "only a restore takes it back"
-        below = ""
-        if before:
-            versions = _listed([each.version for each in reversed(before)])
-            below = f" {versions} came before it, and can only be undone after it."
-        return f"Migration {migration.version} {why}: {way}.{below}"
+        later = [each for each in plan.applied if plan.order.key(each) > plan.order.key(version)]
+        return (
+            f"Migration {version} came late: a rollback goes by version, and would undo {_listed(later)} as well, "
+            "which this run did not apply."
+        )
 
 
-def _undoable(migrations: Sequence[Migration], schema: str) -> tuple[list[tuple[Migration, str]], Sequence[Migration]]:
-    """The commands for these, as far as the first that no file undoes; that one, and those behind it. The ledger's own
-    file is passed over: nobody could tell without it what was undone.
-    """
-    found: list[tuple[Migration, str]] = []
-    waiting = [each for each in migrations if each.file.path.name != LEDGER_FILE]
-    for number, migration in enumerate(waiting):
-        command = _command(migration, schema)
-        if not command:
-            return found, waiting[number:]
-        found.append((migration, command))
-    return found, ()
+def _stuck(report: Report) -> StepResult | None:
+    """What could not be undone."""
+    return report.undoing.failed if report.undoing else None
 
 
-def _command(migration: Migration, schema: str) -> str:
-    """Run the down file and take the migration out of the ledger; empty when there is no such file, or nothing in it
-    though there was something to undo.
-    """
-    file = migration.file
-    if file.down is None:
-        return ""
-    together = _in_one_transaction(file, schema)
-    if together is None and migration.statements:
-        return ""
-    table = f"{_identifier(schema)}.schema_migrations"
-    sql = f"DELETE FROM {table} WHERE version = '{file.version}'"  # noqa: S608 - for people to run, and quoted
-    options = f"{PSQL} -v ON_ERROR_STOP=1{'' if together is False else ' --single-transaction'}"
-    return NEXT_LINE.join((options, f"-f {_shell(str(file.down.path))}", f"-c {_shell(sql)}"))
+def _undoing_in_the_air(stuck: StepResult | None) -> bool:
+    """Whether the ledger knows if it was undone, and nobody else. Of the half of a down file it knows nothing."""
+    return stuck is not None and stuck.migration.transactional and not stuck.sure
 
 
-def _in_one_transaction(file: MigrationFile, schema: str) -> bool | None:
-    """Whether psql may put the down file between BEGIN and COMMIT; None when it has no statement. One that cannot be
-    read here psql may read: in a transaction it does no harm when it fails.
-    """
+def _what_goes_first(report: Report, stuck: StepResult | None) -> tuple[str, ...]:
+    """What comes before a rollback that cannot go on where the one before has stopped."""
+    if stuck is None or goes_on(stuck):
+        return ()
+    version = stuck.migration.version
+    return (f"# when nothing of {version} is left\n{settle_undone(report, version)}",)
+
+
+def _undoable(migrations: Sequence[Migration], stuck: StepResult | None) -> Sequence[Migration]:
+    """Those that a rollback can undo, or go on with."""
+    by_hand = "" if stuck is None or goes_on(stuck) else stuck.migration.version
+    return [migration for migration in migrations if migration.version != by_hand]
+
+
+def _undoing(report: Report, migrations: Sequence[Migration]) -> Iterator[str]:
+    """The command that undoes these, of which the last one is undone first."""
+    if migrations:
+        to = version_below(report, migrations[-1].version)
+        yield _db_migrate(report, "rollback", f"--to={to}", confirmed=OF_A_ROLLBACK)
+
+
+def _by_hand(report: Report, half: StepResult) -> Iterator[str]:
+    """What takes back a migration outside of a transaction that has failed."""
+    version, down = half.migration.version, half.migration.file.down
+    if down and not _lack(half.migration):
+        what = "see first what fits of the down file of" if half.half_done else "only when something is left of"
+        yield f'# {what} {version}\npsql -X -d "$DATABASE_URL" -v ON_ERROR_STOP=1 -f {_shell(str(down.path))}'
+    if half.half_done:
+        yield f"# when nothing of {version} is left\n{settle_undone(report, version)}"
+
+
+def _of_what_goes_by_hand(migration: Migration) -> str:
+    if lack := _lack(migration):
+        return f"Migration {migration.version} {lack}: what it has left goes by hand, or by a restore."
+    return (
+        "psql stops at the first error, and what it did before stays: look at what is left before you repeat it. It "
+        "does not hold the mutex: see to it that nobody migrates meanwhile."
+    )
+
+
+def _db_migrate(report: Report, command: str, *options: str, confirmed: str = "") -> str:
+    """A command of ours, for the same database, ledger and files."""
+    folder = str(report.migrations[0].file.path.parent) if report.migrations else USUAL_FOLDER
+    words = ["db-migrate", command, f"--environment={report.environment}", *options]
+    if folder != USUAL_FOLDER:
+        words.append(f"--migrations-path={folder}")
+    if report.tracking_schema != USUAL_SCHEMA:
+        words.append(f"--tracking-schema={report.tracking_schema}")
+    if confirmed and report.environment == PRODUCTION:
+        words.append(f"--confirmation={confirmed}")
+    return " ".join(map(_shell, words))
+
+
+def _lack(migration: Migration) -> str:
+    """What a migration lacks to be undone; empty when nothing is seen."""
+    down = migration.file.down
+    if down is None:
+        return "has no down file" if migration.statements else ""
     try:
-        down = parse_down(file, ParsePolicy(tracking_schema=schema, own_transactions=True))
-    except InputError:
-        return True
-    if not down.statements:
-        return None
-    return down.transactional and not any(statement.traits.control for statement in down.statements)
+        empty = next(split(down.data), None) is None
+    except SplitError:
+        return ""
+    return "has a down file without a statement" if empty and migration.statements else ""
 
 
 def _what_remains(failed: StepResult) -> str:
@@ -320,7 +363,7 @@ def _what_remains(failed: StepResult) -> str:
 
 
 def _what_remains_of_undoing(stuck: StepResult) -> str:
-    """Of a down file that failed."""
+    """Of a migration whose down file failed."""
     version, down = stuck.migration.version, stuck.migration
     failed = f"Undoing {version} failed: {str(stuck.failure).rstrip('.')}."
     if down.transactional and not stuck.sure:
@@ -329,7 +372,10 @@ def _what_remains_of_undoing(stuck: StepResult) -> str:
         return f"{failed} PostgreSQL rolled it back: migration {version} stays as it was."
     of = f"{stuck.statements_done} of {down.statement_count} statements of its down file"
     unknown = "" if stuck.sure else "; of the one behind them nobody knows yet"
-    return f"{failed} {of} are done{unknown}. The ledger still has migration {version}."
+    done = f"{failed} {of} are done{unknown}."
+    if goes_on(stuck):
+        return f"{done} While the ledger has migration {version}, a rollback goes on there."
+    return f"{done} No run goes on there, as it would lack what they left in their session: the rest goes by hand."
 
 
 def _restore_target(report: Report) -> RestoreTarget:
@@ -359,16 +405,15 @@ def _from_backup(report: Report) -> str:
     )
 
 
+def _versions(migrations: Sequence[Migration]) -> str:
+    return _listed([migration.version for migration in migrations])
+
+
 def _listed(versions: Sequence[str]) -> str:
     """`01, 02, 03`; of many the ends and the number."""
     if len(versions) <= MOST_LISTED:
         return ", ".join(versions)
     return f"{versions[0]}, {versions[1]} … {versions[-1]} ({len(versions)} migrations)"
-
-
-def _identifier(name: str) -> str:
-    """A name as SQL takes it; any but the most common one could be a keyword."""
-    return name if name == "public" else '"{}"'.format(name.replace('"', '""'))
 
 
 def _shell(text: str) -> str:

@@ -29,7 +29,7 @@ INVISIBLE = {
     "\u2028": "line separator",
 }
 CORRECT = "correct it: no PostgreSQL reads this"
-PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{.*?\}|<%.*?%>", re.DOTALL)
+PLACEHOLDER = re.compile(r"\{\{(?:(?!\{\{).)*?\}\}|\$\{(?:(?!\$\{)[^}])*+\}|<%(?:(?!<%).)*?%>", re.DOTALL)
 
 
 def read_statements(

@@ -1,4 +1,4 @@
-"""Production is migrated only when somebody said so, in so many words."""
+"""Production is migrated, and rolled back, only when somebody said so, in so many words."""
 
 import re
 import unicodedata
@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runner.core.model import PRODUCTION, Verdict
+from runner.core.phrases import OF_A_MIGRATION, OF_A_ROLLBACK
 
-PHRASE = "MIGRATE-PRODUCTION"
-OF_A_ROLLBACK = "ROLLBACK-PRODUCTION"
 VARIABLE = "CONFIRM_PRODUCTION_MIGRATION"
 
 QUOTES = "\"'`´“”„‟‘’‚‛«»‹›"
@@ -25,18 +24,26 @@ class ConfirmationPolicy:
     confirmation: str  # exactly as given
     variable: str  # the value of CONFIRM_PRODUCTION_MIGRATION
     manual: bool  # started with GitHub's form, where only the typed phrase counts
+    rollback: bool = False  # which has a phrase of its own
+
+    @property
+    def phrase(self) -> str:
+        """What must be said."""
+        return OF_A_ROLLBACK if self.rollback else OF_A_MIGRATION
 
 
 def check_confirmation(policy: ConfirmationPolicy) -> Verdict:
-    """Whether this run may write to production."""
+    """Whether this run may write to production. The variable does not confirm a rollback: it is set once for all
+    releases to come, and a rollback loses rows, so that each must be meant.
+    """
     if policy.environment != PRODUCTION:
         return _verdict("not asked for outside of production")
-    if policy.confirmation == PHRASE:
+    if policy.confirmation == policy.phrase:
         return _verdict("the phrase was given")
-    if policy.variable == "true" and not policy.manual:
+    if policy.variable == "true" and not policy.manual and not policy.rollback:
         return _verdict(f"{VARIABLE} is true")
-    way_out = f"give `confirmation: {PHRASE}`"
-    if not policy.manual:
+    way_out = f"give `confirmation: {policy.phrase}`"
+    if not policy.manual and not policy.rollback:
         way_out += f", or set {VARIABLE}=true in the environment"
     return Verdict(gate="confirmation", passed=False, reason=_difference(policy), way_out=way_out)
 
@@ -48,7 +55,9 @@ def _verdict(reason: str) -> Verdict:
 def _difference(policy: ConfirmationPolicy) -> str:
     """How what was given misses the phrase; the text itself is not repeated, as somebody may paste a secret."""
     if policy.confirmation:
-        return f"the confirmation {_miss(policy.confirmation)}"
+        return f"the confirmation {_miss(policy.confirmation, policy.phrase)}"
+    if policy.variable and policy.rollback:
+        return f"{VARIABLE} does not confirm a rollback; the phrase must be given"
     if policy.variable and policy.manual:
         return f"{VARIABLE} does not confirm a run started by hand; the phrase must be typed"
     if policy.variable:
@@ -56,17 +65,17 @@ def _difference(policy: ConfirmationPolicy) -> str:
     return "production needs a confirmation, and none was given"
 
 
-def _miss(given: str) -> str:
+def _miss(given: str, phrase: str) -> str:
     """What is wrong with a text that is not the phrase: all that would have to be mended, when that is little."""
     misses = []
     for mend, miss in SLIPS:
-        mended = mend(given)
+        mended = mend(given, phrase)
         if mended != given:
             misses.append(miss)
         given = mended
-    if given == PHRASE:
+    if given == phrase:
         return " and ".join(misses)
-    return next((miss for wrong, miss in MISTAKES if wrong(given)), "is not the phrase")
+    return next((miss for wrong, miss in MISTAKES if wrong(given, phrase)), "is not the phrase")
 
 
 def _visible(text: str) -> str:
@@ -74,35 +83,40 @@ def _visible(text: str) -> str:
     return "".join(sign for sign in text if unicodedata.category(sign) not in {"Cf", "Cc"} or sign.isspace())
 
 
-def _hyphenated(text: str) -> str:
-    return PHRASE if BETWEEN.sub("", text) == PHRASE.replace("-", "") else text
+def _hyphenated(text: str, phrase: str) -> str:
+    return phrase if BETWEEN.sub("", text) == phrase.replace("-", "") else text
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, phrase: str) -> str:
     """The phrase, where letters of another alphabet stand in the place of some of its own."""
     folded = unicodedata.normalize("NFKC", text)  # full-width letters become plain ones
-    pairs = list(zip(folded, PHRASE, strict=False))
-    alike = len(folded) == len(PHRASE) and all(sign == right or not sign.isascii() for sign, right in pairs)
-    return PHRASE if alike and sum(sign == right for sign, right in pairs) * 2 >= len(PHRASE) else text
+    pairs = list(zip(folded, phrase, strict=False))
+    alike = len(folded) == len(phrase) and all(sign == right or not sign.isascii() for sign, right in pairs)
+    return phrase if alike and sum(sign == right for sign, right in pairs) * 2 >= len(phrase) else text
 
 
-# Slips of the hand, in the order in which they are taken out. Each is told, as the phrase must be typed exactly.
-SLIPS: tuple[tuple[Callable[[str], str], str], ...] = (
-    (lambda text: text.translate(DASHES), "has a dash in place of the hyphen"),
-    (_visible, "has invisible characters in it"),
-    (lambda text: text.strip("\r\n"), "has a line break around the phrase"),
-    (str.strip, "has blanks around the phrase"),
-    (lambda text: text.strip(QUOTES).strip(), "has quotes around the phrase"),
-    (str.upper, "must be in capitals"),
+# Slips of the hand, by text and phrase, in the order in which they are taken out. Each is told, as the phrase must be
+# typed exactly.
+SLIPS: tuple[tuple[Callable[[str, str], str], str], ...] = (
+    (lambda text, _: text.translate(DASHES), "has a dash in place of the hyphen"),
+    (lambda text, _: _visible(text), "has invisible characters in it"),
+    (lambda text, _: text.strip("\r\n"), "has a line break around the phrase"),
+    (lambda text, _: text.strip(), "has blanks around the phrase"),
+    (lambda text, _: text.strip(QUOTES).strip(), "has quotes around the phrase"),
+    (lambda text, _: text.upper(), "must be in capitals"),
     (_hyphenated, "must be spelled with a hyphen"),
     (_plain, "has letters of another alphabet in it"),
 )
-# What somebody meant who gave something else, by the text without those slips.
-MISTAKES: tuple[tuple[Callable[[str], bool], str], ...] = (
-    (lambda text: not text, "is blank"),
-    (lambda text: text == OF_A_ROLLBACK, "is the phrase of a rollback, and this is a migration"),
-    (lambda text: text.lower() in YES_OR_NO, "is a yes or a no, and the phrase itself is wanted"),
-    (lambda text: text.count(PHRASE) > 1, "has the phrase more than once"),
-    (lambda text: PHRASE in text, "has more in it than the phrase"),
-    (lambda text: len(text) > 3 and (PHRASE.startswith(text) or PHRASE.endswith(text)), "is a part of the phrase"),
+# What somebody meant who gave something else, by the text without those slips, and the phrase.
+MISTAKES: tuple[tuple[Callable[[str, str], bool], str], ...] = (
+    (lambda text, _: not text, "is blank"),
+    (lambda text, _: text == OF_A_ROLLBACK, "is the phrase of a rollback, and this is a migration"),
+    (lambda text, _: text == OF_A_MIGRATION, "is the phrase of a migration, and this is a rollback"),
+    (lambda text, _: text.lower() in YES_OR_NO, "is a yes or a no, and the phrase itself is wanted"),
+    (lambda text, phrase: text.count(phrase) > 1, "has the phrase more than once"),
+    (lambda text, phrase: phrase in text, "has more in it than the phrase"),
+    (
+        lambda text, phrase: len(text) > 3 and (phrase.startswith(text) or phrase.endswith(text)),
+        "is a part of the phrase",
+    ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from runner.core.model import PRODUCTION, Verdict
-from runner.gates.confirmation import PHRASE
+from runner.core.phrases import OF_A_MIGRATION
 
 
 def check_environment(claimed: str, recorded: str | None, elsewhere: Sequence[tuple[str, str]] = ()) -> Verdict:
@@ -23,7 +23,7 @@ def check_environment(claimed: str, recorded: str | None, elsewhere: Sequence[tu
         return Verdict(gate="environment", passed=True, reason=f"the first run: this database becomes {claimed}")
     if recorded == claimed:
         return Verdict(gate="environment", passed=True, reason=f"this database is {recorded}")
-    confirmed = f" --confirmation {PHRASE}" if PRODUCTION in {claimed, recorded} else ""
+    confirmed = f" --confirmation {OF_A_MIGRATION}" if PRODUCTION in {claimed, recorded} else ""
     return Verdict(
         gate="environment",
         passed=False,

@@ -1,13 +1,13 @@
 """The server must be one that can be migrated by this role."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
 from runner.core.ailments import ailments, hidden_sessions
 from runner.core.headline import counted
 from runner.core.health import HealthFacts, InvalidIndex
-from runner.core.ledger import tool_of
+from runner.core.ledger import adoptable, tool_of
 from runner.core.model import LedgerState, Target, Verdict
 from runner.errors import DatabaseUnusable, Finding, InputError, Level
 
@@ -44,7 +44,7 @@ def health_findings(facts: HealthFacts, target: Target) -> list[Finding]:
     return [*ailments(facts), *hidden_sessions(facts, target.role)]
 
 
-def without_those_of(resumed: Sequence[str], facts: HealthFacts) -> HealthFacts:
+def without_those_of(resumed: Collection[str], facts: HealthFacts) -> HealthFacts:
     """The facts without invalid indexes that files name with which this run goes on: what an earlier attempt left, it
     sees to itself.
     """
@@ -141,11 +141,13 @@ def _missing_rights(target: Target, schema: str) -> list[Finding]:
 
 
 def _foreign(target: Target, schema: str) -> Finding:
+    of_tools = " or ".join(f"`db-migrate adopt --from {tool}`" for tool in adoptable(target.foreign_columns))
+    way = of_tools or "`db-migrate baseline`"
     return Finding(
         f"{schema}.{target.foreign_table} belongs to {tool_of(target.foreign_columns)} "
         f"(columns: {', '.join(target.foreign_columns)})",
-        hint="keep our ledger in a schema of its own with `tracking-schema: db_migrate`; there is no `baseline` yet to "
-        "record what that tool applied, so only files that came after it belong into the folder",
+        hint="keep our ledger in a schema of its own, from now on: write `tracking-schema: db_migrate` into "
+        f"db-migrate.yml; {way} then records what that tool has applied",
     )
 
 

@@ -29,5 +29,5 @@ def _lasting(migration: Migration, *, whatever: bool) -> Iterator[Finding]:
                     line=statement.line,
                     column=statement.column,
                     hint="nothing was executed; leave `shadow-database` out, and the server that the files are proved "
-                    "on is thrown away, or give `shadow-database: off`",
+                    "on is thrown away; or, for `check`, `shadow-database: off`",
                 )

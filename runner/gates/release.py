@@ -18,6 +18,7 @@ def check_release(migrations: Sequence[Migration]) -> Verdict:
     return Verdict(
         gate=GATE,
         passed=False,
-        reason=f"`transaction: release` cannot hold {first.file.path}{more}: {first.why}",
-        way_out="run those before or after the others, by `version`, or without `transaction: release`",
+        reason=f"`transaction: release` cannot hold {first.source.path}{more}: {first.why}",
+        way_out="run those before or after the others, by `version` (a rollback by `to`), or without "
+        "`transaction: release`",
     )

@@ -22,6 +22,7 @@ def outputs_of(report: Report, *, plan: str = "", told: str = "") -> dict[str, s
         "outcome": report.outcome,
         "applied": json.dumps(report.applied),
         "applied-count": str(len(report.applied)),
+        "undone": json.dumps(report.undone),
         "pending": json.dumps(report.pending),
         "pending-count": str(len(report.pending)),
         "current-version": report.current_version,

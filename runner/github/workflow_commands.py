@@ -91,7 +91,7 @@ def stopped(text: str) -> str:
 def neutral(text: str) -> str:
     """The same text for people, without anything that a runner or a terminal obeys."""
     text = visible(text).replace("##[", "##\u200b[")
-    return re.sub(r"^(\s*)::", "\\1:\u200b:", text, flags=re.MULTILINE)
+    return re.sub(r"^([^\S\n]*+)::", "\\1:\u200b:", text, flags=re.MULTILINE)
 
 
 def _escape(message: str) -> str:

@@ -120,6 +120,7 @@ def _copy_rows(connection: Connection, original: Original, copy: Connection, led
     with _told("the rows of the ledger cannot be copied"), connection.transaction(), copy.transaction():
         connection.execute("SET TRANSACTION READ ONLY")
         settle(connection, local=True)
+        connection.execute("SET LOCAL datestyle = 'ISO'")  # which every server reads
         connection.execute("SET LOCAL row_security = off")  # a reader who is shown some of the rows only must know
         with suppress(psycopg.errors.InsufficientPrivilege), copy.transaction():
             copy.execute("SET LOCAL session_replication_role = replica")  # no trigger hears of them

@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 from psycopg import errors, rows, sql
 
 from runner import __version__
+from runner.core.checksum import checksum
 from runner.core.durations import milliseconds
 from runner.core.ledger import foreign_table, judge
 from runner.core.model import (
@@ -28,6 +29,7 @@ from runner.core.model import (
 )
 from runner.core.naming import LEDGER_FILE
 from runner.core.schema import Schema
+from runner.core.undoing import BEGUN_TO_UNDO, Kept
 from runner.errors import DatabaseUnusable
 from runner.postgres.binding import bound
 from runner.postgres.failures import mutex_lost
@@ -57,18 +59,20 @@ ROWS: LiteralString = """
     SELECT version, name, checksum, status{more}, applied_at, applied_by, execution_time_ms, error_message
     FROM {schema}.schema_migrations"""
 CHECKSUMS: LiteralString = "SELECT version, name, checksum, status{more} FROM {schema}.schema_migrations"
-ADDED: LiteralString = ", sql_digest, transactional, statements_done"  # which an older ledger lacks
+ADDED: LiteralString = (  # which an older ledger lacks
+    ", sql_digest, transactional, statements_done, undoing, statements_undone"
+)
 BODIES: LiteralString = "SELECT version, body FROM {schema}.schema_migrations WHERE version = ANY (%s) AND body <> ''"
+TEXTS: LiteralString = """
+    SELECT version, body, down_body, down_checksum, {later}
+    FROM {schema}.schema_migrations WHERE version = ANY (%s)"""
 ENVIRONMENT: LiteralString = "SELECT environment FROM {schema}.migration_environment"
-HISTORY: LiteralString = """
-    SELECT executed_at, version, action, status, execution_time_ms, executed_by, environment, error_message
-    FROM {schema}.migration_history ORDER BY executed_at DESC, id LIMIT %s"""
 BEGIN_RUN: LiteralString = """
     WITH begun AS (
         INSERT INTO {schema}.migration_runs
             (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
              plan_digest, restore_point, runner_version, server_version, wal_start)
-        SELECT %(run_id)s, 'migrate', %(environment)s, %(actor)s, %(triggering_actor)s, %(repository)s, %(ref)s,
+        SELECT %(run_id)s, %(command)s, %(environment)s, %(actor)s, %(triggering_actor)s, %(repository)s, %(ref)s,
                %(sha)s, %(run_url)s, %(run_attempt)s, %(plan_digest)s, %(restore_point)s, %(version)s,
                current_setting('server_version'), {wal_position}
         WHERE EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
@@ -80,17 +84,10 @@ END_RUN: LiteralString = """
 LEFT: LiteralString = """
     SELECT run_id::text, coalesce(finished_at, started_at) AS finished_at, schema_fingerprint AS fingerprint,
            split_part(server_version, '.', 1)
-    FROM {schema}.migration_runs WHERE command = 'migrate' ORDER BY started_at DESC, run_id LIMIT 1"""
+    FROM {schema}.migration_runs WHERE command <> 'repair' ORDER BY started_at DESC, run_id LIMIT 1"""
 LAST_OUTCOME: LiteralString = """
     SELECT coalesce(outcome, 'interrupted')
     FROM {schema}.migration_runs WHERE command = 'migrate' ORDER BY started_at DESC, run_id LIMIT 1"""
-HALF_UNDONE: LiteralString = """
-    SELECT version, last.error_message FROM (
-        SELECT DISTINCT ON (version) version, action, status, error_message
-        FROM {schema}.migration_history ORDER BY version, executed_at DESC) AS last
-    JOIN {schema}.schema_migrations AS migration USING (version)
-    WHERE last.action = 'rollback' AND last.status = 'failed' AND migration.status = 'completed'
-    ORDER BY length(version), version"""
 KEPT: LiteralString = "SELECT schema_snapshot FROM {schema}.migration_runs WHERE run_id = %s"
 KEEP: LiteralString = """
     UPDATE {schema}.migration_runs
@@ -112,23 +109,6 @@ OTHERS: LiteralString = """
       AND EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = class.oid AND attname = 'only_row')
       AND EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = class.oid AND attname = 'environment')
     ORDER BY 1"""
-SET_ENVIRONMENT: LiteralString = """
-    WITH moved AS (
-        UPDATE {schema}.migration_environment SET environment = %(environment)s, recorded_at = clock_timestamp()
-        WHERE environment = %(before)s
-        RETURNING environment
-    ), kept AS (
-        INSERT INTO {schema}.migration_history
-            (id, version, action, executed_at, status, executed_by, environment, run_id)
-        SELECT gen_random_uuid(), 'environment', 'repair', clock_timestamp(), 'success', %(actor)s, environment,
-               %(run_id)s
-        FROM moved)
-    INSERT INTO {schema}.migration_runs
-        (run_id, command, environment, actor, triggering_actor, repository, ref, sha, run_url, run_attempt,
-         runner_version, server_version, finished_at, outcome)
-    SELECT %(run_id)s, 'repair', environment, %(actor)s, %(triggering_actor)s, %(repository)s, %(ref)s, %(sha)s,
-           %(run_url)s, %(run_attempt)s, %(version)s, current_setting('server_version'), clock_timestamp(), 'applied'
-    FROM moved"""
 FORGET_PENDING: LiteralString = """
     DELETE FROM {schema}.schema_migrations
     WHERE version <> ALL (%(versions)s::text[]) AND transactional IS NOT FALSE AND (
@@ -173,9 +153,10 @@ RECORD_COMPLETED: LiteralString = """
     WITH recorded AS (
         INSERT INTO {schema}.schema_migrations
             (version, name, checksum, status, applied_at, execution_time_ms, applied_by, transactional,
-             statements_total, statements_done, sql_digest, body, down_body, run_id)
+             statements_total, statements_done, sql_digest, body, down_body, down_checksum, run_id)
         SELECT %(version)s, %(name)s, %(checksum)s, 'completed', clock_timestamp(), {took}, %(actor)s,
-               %(transactional)s, %(statements)s, %(statements)s, %(sql_digest)s, %(body)s, %(down_body)s, %(run_id)s
+               %(transactional)s, %(statements)s, %(statements)s, %(sql_digest)s, %(body)s, %(down_body)s,
+               %(down_checksum)s, %(run_id)s
         WHERE EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
         ON CONFLICT (version) DO UPDATE
         SET name = excluded.name, checksum = excluded.checksum, status = excluded.status,
@@ -183,7 +164,7 @@ RECORD_COMPLETED: LiteralString = """
             applied_by = excluded.applied_by, transactional = excluded.transactional,
             statements_total = excluded.statements_total, statements_done = excluded.statements_done,
             sql_digest = excluded.sql_digest, body = excluded.body, down_body = excluded.down_body,
-            run_id = excluded.run_id
+            down_checksum = excluded.down_checksum, run_id = excluded.run_id
         RETURNING version, execution_time_ms
     ), kept AS (
         INSERT INTO {schema}.migration_history
@@ -228,36 +209,47 @@ RECORD_UNDONE: LiteralString = """
         FROM undone
         RETURNING version)
     SELECT 1 / count(*) FROM kept"""
-MAY_UNDO: LiteralString = """
-    SELECT FROM {schema}.schema_migrations
-    WHERE version = %(version)s AND status = 'completed'
-      AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)"""
-RECORD_NOT_UNDONE: LiteralString = """
-    WITH told AS (DELETE FROM {schema}.migration_history WHERE id = %(announced)s)
+# The entry of the history, in place of the one that said that it was begun.
+NOT_UNDONE: LiteralString = """,
+    replaced AS (
+        DELETE FROM {schema}.migration_history WHERE id = %(announced)s AND EXISTS (SELECT FROM found))
     INSERT INTO {schema}.migration_history
         (id, version, action, executed_at, execution_time_ms, status, error_message, executed_by, environment, run_id)
     SELECT gen_random_uuid(), version, 'rollback', clock_timestamp(), %(ms)s, 'failed', %(error)s, %(actor)s,
            %(environment)s, %(run_id)s
-    FROM {schema}.schema_migrations WHERE version = %(version)s AND status = 'completed'
+    FROM found
     RETURNING id::text"""
-BEGUN_TO_UNDO = "it was begun, outside of a transaction, and no run has told how it ended"
+ANNOUNCE_UNDOING: LiteralString = """
+    WITH found AS (
+        UPDATE {schema}.schema_migrations
+        SET undoing = 'running', statements_undone = %(done)s, error_message = NULL,
+            down_body = CASE WHEN {later} THEN %(down_body)s::text ELSE down_body END,
+            down_checksum = CASE WHEN {later} AND %(down_body)s::text IS NOT NULL THEN NULL
+                                 ELSE coalesce(down_checksum, %(down_checksum)s) END
+        WHERE version = %(version)s AND status = 'completed'
+          AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
+        RETURNING version)"""
+# Of a down file that was written after its migration was applied the ledger keeps the text while it undoes that, for
+# going on in it, and no checksum, unless it is too large to keep.
+LATER: LiteralString = "(down_checksum IS NULL AND (down_body IS NULL OR undoing IS NOT NULL))"
+COUNT_UNDONE: LiteralString = """
+    UPDATE {schema}.schema_migrations SET statements_undone = %(done)s
+    WHERE version = %(version)s AND status = 'completed' AND undoing = 'running'
+      AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)"""
+UNDONE_SO_FAR: LiteralString = "SELECT statements_undone FROM {schema}.schema_migrations WHERE version = %s"
+# How far it came is written only while nobody else can have gone on with it.
+RECORD_NOT_UNDONE: LiteralString = """
+    WITH found AS (
+        SELECT version FROM {schema}.schema_migrations WHERE version = %(version)s AND status = 'completed'
+    ), stopped AS (
+        UPDATE {schema}.schema_migrations
+        SET undoing = %(undoing)s, statements_undone = %(done)s, error_message = %(error)s
+        WHERE version = %(version)s AND status = 'completed' AND undoing = 'running' AND NOT %(transactional)s
+          AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
+    )"""
 COMPLETED_BY: LiteralString = """
     SELECT version FROM {schema}.schema_migrations WHERE status = 'completed' AND run_id = %s"""
 WAL_POSITION: LiteralString = "pg_current_wal_lsn()"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry:
-    """A row of `migration_history`, as people read it."""
-
-    executed_at: datetime
-    version: str
-    action: str
-    status: str
-    execution_time_ms: int | None
-    executed_by: str | None
-    environment: str | None
-    error_message: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,9 +269,10 @@ class Ledger:
     schema: str
     context: RunContext
     environment: str
+    command: str = "migrate"  # of the run
 
     def _sql(self, query: LiteralString, *, wal: bool = False) -> bytes:
-        return _formatted(query, self.schema, wal=wal)
+        return formatted(query, self.schema, wal=wal)
 
     def rows(self, connection: Connection) -> LedgerRows:
         """What a ledger of the current shape holds."""
@@ -303,7 +296,7 @@ class Ledger:
         query = sql.SQL(ROWS if whole else CHECKSUMS).format(
             schema=sql.Identifier(self.schema), more=sql.SQL(ADDED if current else "")
         )
-        applied = connection.cursor(row_factory=rows.class_row(Applied)).execute(query)
+        applied = connection.cursor(row_factory=rows.class_row(Applied)).execute(query, binary=True)
         recorded = connection.execute(self._sql(ENVIRONMENT)) if environment else None
         ended = connection.execute(self._sql(LAST_OUTCOME)) if runs else None
 
@@ -324,29 +317,25 @@ class Ledger:
                 cursor = connection.execute(self._sql(BODIES), [list(versions)])
             return dict(cursor.fetchall())
 
-    def history(self, connection: Connection, limit: int) -> list[HistoryEntry]:
-        """The last entries of the history, the newest first."""
+    def texts(self, connection: Connection, versions: Sequence[str]) -> dict[str, Kept]:
+        """What it kept of these versions' files. A ledger of an older shape may have kept nothing."""
         with usable(connection):
-            with reading(connection):
-                cursor = connection.cursor(row_factory=rows.class_row(HistoryEntry))
-                cursor.execute(self._sql(HISTORY), [limit])
-            return cursor.fetchall()
-
-    def half_undone(self, connection: Connection) -> list[tuple[str, str]]:
-        """The versions that are completed and whose last entry in the history is an undoing that failed, with its
-        message: of a down file outside of a transaction some may be done.
-        """
-        with usable(connection):
-            with reading(connection):
-                cursor = connection.execute(self._sql(HALF_UNDONE))
-            return [(version, message or "") for version, message in cursor.fetchall()]
+            try:
+                with reading(connection):
+                    cursor = connection.execute(self._sql(TEXTS), [list(versions)])
+            except errors.UndefinedColumn:
+                return {}
+            return {
+                version: Kept(up=up, down=down, down_checksum=digest, later=later)
+                for version, up, down, digest, later in cursor.fetchall()
+            }
 
     def left_schema(self, connection: Connection) -> LeftSchema | None:
         """What the last run left; None when there was none, when it did not come to tell, or the role may not read."""
         with usable(connection):
             try:
                 with reading(connection):
-                    cursor = connection.execute(self._sql(LEFT))
+                    cursor = connection.execute(self._sql(LEFT), binary=True)
                 row = cursor.fetchone()
             except errors.InsufficientPrivilege:
                 return None
@@ -396,9 +385,9 @@ class Ledger:
         write-ahead log stands. Raises DatabaseUnusable, with nothing written.
         """
         versions = [file.version for file in planned]
-        names = [_stored(connection, file.name) for file in planned]
+        names = [stored(connection, file.name) for file in planned]
         checksums = [file.checksum for file in planned]
-        run = self._provenance() | {
+        run = self.provenance() | {
             "plan_digest": plan_digest or None,
             "restore_point": restore_point or None,
             "holder": mutex.holder,
@@ -416,16 +405,6 @@ class Ledger:
                 raise DatabaseUnusable(mutex_lost()) from None
             raise
 
-    def set_environment(self, connection: Connection, *, before: str, state: LedgerState) -> bool:
-        """Make the database that of this ledger's environment, and keep who did so; False when it is not `before`'s
-        any more. A ledger of an earlier shape is brought to the current one. Raises DatabaseUnusable.
-        """
-        with usable(connection), connection.transaction():
-            if state is not LedgerState.CURRENT:
-                self.install(connection)
-            cursor = connection.execute(self._sql(SET_ENVIRONMENT), self._provenance() | {"before": before})
-            return cursor.rowcount == 1
-
     def elsewhere(self, connection: Connection) -> list[tuple[str, str]]:
         """The other schemas of the database that have a ledger, and the environment that each names. Those that the
         role may not read are left out.
@@ -437,14 +416,15 @@ class Ledger:
             if not schemas:
                 return []
             with reading(connection):
-                answers = [(schema, connection.execute(_formatted(ENVIRONMENT, schema))) for schema in schemas]
+                answers = [(schema, connection.execute(formatted(ENVIRONMENT, schema))) for schema in schemas]
             return [(schema, row[0]) for schema, answer in answers for row in answer.fetchall()]
 
-    def _provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Who runs this, from where, for what."""
         context = self.context
         return {
             "run_id": context.run_id,
+            "command": self.command,
             "environment": self.environment,
             "actor": context.actor,
             "triggering_actor": context.triggering_actor,
@@ -482,7 +462,7 @@ class Ledger:
             "transactional": migration.transactional,
             "statements": migration.statement_count,
             "done": done,
-            "body": None if migration.transactional else _kept(connection, migration.file.up),  # for going on in it
+            "body": None if migration.transactional else kept(connection, migration.file.up),  # for going on in it
             "holder": mutex.holder,
             "mutex": mutex.key,
         }
@@ -517,11 +497,11 @@ class Ledger:
         file = step.migration.file
         given = {
             **self._common(step),
-            "name": _stored(connection, file.name),
+            "name": stored(connection, file.name),
             "checksum": file.checksum,
             "sql_digest": step.migration.sql_digest,
-            "body": _kept(connection, file.up),
-            "down_body": _kept(connection, file.down) if file.down else None,
+            "body": kept(connection, file.up),
+            **_down(connection, file.down),
             "mutex": mutex,
             "holder": holder,
         }
@@ -534,7 +514,7 @@ class Ledger:
         """
         given = {
             **self._common(step),
-            "error": _stored(connection, error),
+            "error": stored(connection, error),
             "status": Status.FAILED if step.sure else Status.RUNNING,
             "done": step.statements_done,
         }
@@ -555,26 +535,49 @@ class Ledger:
             return False
         return True
 
-    def may_undo(self, connection: Connection, migration: Migration, mutex: Mutex) -> bool:
-        """Whether a migration is completed, and the mutex held."""
-        given = {"version": migration.version, "mutex": mutex.key, "holder": mutex.holder}
-        return connection.execute(self._sql(MAY_UNDO), given).rowcount == 1
-
-    def announce_undoing(self, connection: Connection, migration: Migration) -> str | None:
-        """Write that a completed migration is about to be undone outside of a transaction; returns the entry of the
-        history, for what replaces it. None when there is no such migration.
+    def announce_undoing(
+        self, connection: Connection, down: Migration, mutex: Mutex, done: int = 0, announced: str | None = None
+    ) -> str | None:
+        """Write that a completed migration is about to be undone outside of a transaction, with the first `done`
+        statements of its down file done before; returns the entry of the history, for what replaces it. None, with
+        nothing written, when the ledger does not have it as completed, or the mutex is lost. `announced`: the entry of
+        an attempt before, which this one replaces.
         """
-        step = StepResult(migration=migration, duration=UNKNOWN)
-        return self.record_not_undone(connection, step, BEGUN_TO_UNDO)
+        given = self._common(StepResult(migration=down, duration=UNKNOWN)) | _down(connection, down.source)
+        given |= {"announced": announced, "done": done, "error": BEGUN_TO_UNDO}
+        return self._entry(connection, ANNOUNCE_UNDOING, given, mutex)
+
+    def count_undone(self, connection: Connection, down: Migration, done: int, mutex: Mutex) -> bool:
+        """Keep how many statements of a down file outside of a transaction are done; False when its migration is not
+        being undone any more, or the mutex is lost.
+        """
+        given = {"done": done, "version": down.version, "mutex": mutex.key, "holder": mutex.holder}
+        return connection.execute(self._sql(COUNT_UNDONE), given).rowcount == 1
+
+    def undone_so_far(self, connection: Connection, version: str) -> int:
+        """How many statements of the down file of a migration are done; 0 when the ledger does not have it."""
+        row = connection.execute(self._sql(UNDONE_SO_FAR), [version]).fetchone()
+        return (row[0] or 0) if row else 0
 
     def record_not_undone(
-        self, connection: Connection, step: StepResult, error: str, announced: str | None = None
+        self, connection: Connection, step: StepResult, error: str, mutex: Mutex, announced: str | None = None
     ) -> str | None:
-        """Write to the history that undoing a migration failed; returns the entry. None, with nothing written, when the
-        ledger does not have the migration as completed. `announced`: as for `record_undone`.
+        """Write to the history that undoing a migration failed, and outside of a transaction to its row how far that
+        came, unless the mutex is lost; returns the entry. None, with nothing written, when the ledger does not have the
+        migration as completed. `announced`: as for `record_undone`.
         """
-        given = self._common(step) | {"announced": announced, "error": _stored(connection, error)}
-        row = connection.execute(self._sql(RECORD_NOT_UNDONE), given).fetchone()
+        given = self._common(step) | {
+            "announced": announced,
+            "error": stored(connection, error),
+            "undoing": Status.FAILED if step.sure else Status.RUNNING,
+            "done": step.statements_done,
+        }
+        return self._entry(connection, RECORD_NOT_UNDONE, given, mutex)
+
+    def _entry(self, connection: Connection, change: LiteralString, given: dict[str, Any], mutex: Mutex) -> str | None:
+        """Make a change, and write the entry of the history that tells of it."""
+        query = self._sql(" ".join((change, NOT_UNDONE)))
+        row = connection.execute(query, given | {"mutex": mutex.key, "holder": mutex.holder}).fetchone()
         return row[0] if row else None
 
     def completed_by_this_run(self, connection: Connection) -> set[str]:
@@ -588,7 +591,7 @@ class Ledger:
         with usable(connection):
             with reading(connection):
                 cursor = connection.cursor(row_factory=rows.class_row(ReleasedVersion))
-                cursor.execute(self._sql(RELEASED), [self.context.ref, self.context.repository])
+                cursor.execute(self._sql(RELEASED), [self.context.ref, self.context.repository], binary=True)
             return cursor.fetchall()
 
     def _common(self, step: StepResult) -> dict[str, Any]:
@@ -608,21 +611,30 @@ def _codec(connection: Connection) -> str:
     return CODECS.get(connection.info.parameter_status("server_encoding") or "", "ascii")
 
 
-def _stored(connection: Connection, text: str) -> str:
-    """The text as the database can hold it."""
+def stored(connection: Connection, text: str) -> str:
+    """The text as the database can hold it: signs that its encoding lacks become question marks."""
     codec = _codec(connection)
     return text.encode(codec, "replace").decode(codec)
 
 
-def _kept(connection: Connection, source: SourceFile) -> str | None:
+def kept(connection: Connection, source: SourceFile) -> str | None:
     """The text of a file, unless it is too large to keep or cannot be held as it is."""
     if len(source.data) > LARGEST_BODY:
         return None
-    return source.text if _stored(connection, source.text) == source.text else None
+    return source.text if stored(connection, source.text) == source.text else None
+
+
+def _down(connection: Connection, down: SourceFile | None) -> dict[str, str | None]:
+    """What the ledger has of a down file."""
+    return {
+        "down_body": kept(connection, down) if down else None,
+        "down_checksum": checksum(down.data) if down else None,
+    }
 
 
 @cache
-def _formatted(query: LiteralString, schema: str, *, wal: bool = False) -> bytes:
+def formatted(query: LiteralString, schema: str, *, wal: bool = False) -> bytes:
+    """A statement about the ledger in this schema."""
     return (
         sql.SQL(query)
         .format(
@@ -630,6 +642,7 @@ def _formatted(query: LiteralString, schema: str, *, wal: bool = False) -> bytes
             name=sql.Literal(schema),
             held_key=HELD_KEY,
             begun=sql.SQL(BEGUN),
+            later=sql.SQL(LATER),
             took=sql.SQL(TOOK),
             wal_position=sql.SQL(WAL_POSITION if wal else "NULL"),
         )
@@ -686,7 +699,9 @@ def _at_once(connection: Connection) -> Iterator[None]:
 def _ask_target(connection: Connection, schema: str) -> Callable[[], Target]:
     """Ask what the server says of itself, of the role, and of what stands in the ledger's place."""
     query = (PACKAGE / "postgres" / "sql" / "target.sql").read_bytes()
-    cursor = connection.cursor(row_factory=rows.dict_row).execute(query, {"schema": schema, "tables": TABLES})
+    cursor = connection.cursor(row_factory=rows.dict_row).execute(
+        query, {"schema": schema, "tables": TABLES}, binary=True
+    )
 
     def answer() -> Target:
         row = cursor.fetchone()

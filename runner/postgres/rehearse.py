@@ -7,7 +7,7 @@ what is not.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -50,6 +50,7 @@ LOOKING = b"SET LOCAL lock_timeout TO '500ms'"  # behind the files, while all th
 OWN_NUMBER = "SELECT pg_catalog.pg_current_xact_id()::text"
 FATE = "SELECT pg_catalog.pg_xact_status(%s::pg_catalog.xid8)"
 OUTSIDE = "it runs outside of a transaction: a rehearsal cannot roll it back"
+HALF_WAY = "an earlier run has left it half done, and this one goes on in its middle"
 SET_AGAIN = """
     SELECT pg_catalog.setval(%(sequence)s::oid::regclass, greatest(
         %(last)s::bigint, pg_catalog.pg_sequence_last_value(%(sequence)s::oid)))"""
@@ -115,9 +116,7 @@ def rehearse(
                 _execute(connection, BACK)
             _execute(connection, LOOKING)
             behind()
-    if not results or results[-1].failure is None:
-        for migration in migrations[len(results) :]:
-            results.append(Rehearsed(migration=migration, left_out=f"it stands behind {results[-1].migration.version}"))
+    results += _behind(migrations, results)
     moved = _moved(sequences, _sequences(connection))
     _bring_back(connection, [oid for oid, move in moved.items() if move.backwards], sequences)
     return Rehearsal(rehearsed=tuple(results), moved=tuple(moved.values()))
@@ -131,24 +130,41 @@ def rehearse_for_good(
     install: Ledger | None,
     starting: Callable[[Migration], None],
     without_rows: bool,
+    half_way: Collection[str] = (),
 ) -> tuple[Rehearsed, ...]:
     """Execute all, on a shadow; what was executed stays. A failure is the last result. `without_rows`: the target has
-    rows that the shadow lacks, so that a statement which needs some is told instead of failing.
+    rows that the shadow lacks, so that a statement which needs some is told instead of failing. `half_way`: versions
+    that are left out, as a part of them is done; behind one a failure leaves out the rest, as in `rehearse`.
     """
     trace = LockTrace(connection)
     results: list[Rehearsed] = []
+    left_out = ""
     for migration in _with_ledger(connection, migrations, install):
+        if migration.version in half_way:
+            left_out = left_out or migration.version
+            results.append(Rehearsed(migration=migration, left_out=HALF_WAY))
+            continue
         starting(migration)
         rehearsing = _Rehearsing(
             connection, trace, migration, timeouts.of(migration), forgiving=without_rows, shadow=True
         )
         result = rehearsing.committed() if migration.transactional else rehearsing.outside()
-        results.append(result)
-        if not result.executed:
+        results.append(_excused(result, left_out))
+        if not results[-1].executed:
             recover(connection)
             break
         reset(connection)
-    return tuple(results)
+    return (*results, *_behind(migrations, results))
+
+
+def _behind(migrations: Sequence[Migration], results: Sequence[Rehearsed]) -> list[Rehearsed]:
+    """Those that were not reached; none behind a failure, which says why."""
+    if not results or results[-1].failure:
+        return []
+    waiting = zip(migrations[len(results) - 1 :], migrations[len(results) :], strict=False)
+    return [
+        Rehearsed(migration=migration, left_out=f"it stands behind {before.version}") for before, migration in waiting
+    ]
 
 
 def _with_ledger(

@@ -84,5 +84,5 @@ def _ways(facts: RestorePointFacts, mode: RestorePointMode) -> list[LiteralStrin
 
 
 def _marked(connection: Connection, way: LiteralString, name: str, facts: RestorePointFacts) -> RestorePoint:
-    [(lsn, at)] = connection.execute(way, {"name": name}).fetchall()
+    [(lsn, at)] = connection.execute(way, {"name": name}, binary=True).fetchall()
     return RestorePoint(at=at.astimezone(UTC), name=name if way is NAMED else "", lsn=lsn, archived=facts.archived)

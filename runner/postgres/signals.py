@@ -5,7 +5,9 @@ told of it would come apart if that were between the two. So the handler calls `
 nobody listens. (To block the signal would also block the alarm that ends a run whose output is stuck.)
 """
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -67,3 +69,17 @@ def unheard_by_threads() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def terminate_at_end_of(pipe: int) -> None:
+    """SIGTERM comes when whoever holds the other end of the pipe is gone, in whatever way: also one that nobody can
+    handle, as SIGKILL.
+    """
+
+    def wait() -> None:
+        while os.read(pipe, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with unheard_by_threads():
+        threading.Thread(target=wait, daemon=True).start()

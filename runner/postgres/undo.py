@@ -7,57 +7,103 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import accumulate
 
-from runner.core.certainty import Certainty, certainty
+from runner.core.certainty import Certainty, behind, certainty
 from runner.core.course import AGAIN
-from runner.core.model import Migration, Retry, Session, StepResult
+from runner.core.model import LedgerState, Migration, Retry, Session, StepResult
 from runner.core.retry import CANCELED, LOCK_TIMEOUT, explained, retry_of
+from runner.core.session_state import settings_to_repeat
 from runner.core.slowest import Slowest
-from runner.errors import Cancelled, DatabaseUnusable, Finding, MigrationFailed
-from runner.postgres.ahead import patience
+from runner.errors import Cancelled, DatabaseUnusable, Finding, MigrationFailed, Outcome
+from runner.postgres.ahead import FORGET, patience
+from runner.postgres.execute import end_run
 from runner.postgres.execution import Execution
 from runner.postgres.failures import deferred, of_the_ledger
 from runner.postgres.recovery import committed
 from runner.postgres.sending import AS_OURSELVES, DEFERRED, failing_at, limit, send
-from runner.postgres.session import Connection, reconnect, recover, usable
+from runner.postgres.session import Connection, reconnect, recover, settle, usable
 from runner.postgres.signals import audible
 from runner.postgres.step import Steps
 
 SECOND = timedelta(seconds=1)
 PATIENCE = timedelta(seconds=10)  # for a server that restarts, or a process that is slow to end
 GRACE = timedelta(milliseconds=300)  # a sample of the watcher's may be so much older than what it is asked for
+KNOWN = {Certainty.COUNTED, Certainty.REPEATABLE}  # what the count alone tells
 UNTOLD = "the history could not be told"
+
+
+def roll_back(
+    execution: Execution, downs: Sequence[Migration], ledger_state: LedgerState
+) -> Generator[StepResult, None, None]:
+    """The same as a run of its own: its row is begun here, and ended unless all went well; then it is the caller's to
+    end, once it has looked. A ledger of an older shape is brought to the current one first.
+
+    Raises what `undo_all` does, and DatabaseUnusable when the ledger cannot be written.
+    """
+    worker, ledger = execution.worker, execution.ledger
+    if ledger_state is not LedgerState.CURRENT:
+        with usable(worker), audible():
+            ledger.install(worker)
+    outcome: Outcome | None = Outcome.FAILED
+    try:
+        with audible():
+            ledger.begin_run(
+                worker,
+                (),
+                mutex=execution.mutex,
+                wal=execution.tells_wal,
+                plan_digest=execution.plan_digest,
+                restore_point=execution.restore_point,
+            )
+        done = 0
+        for step in undo_all(execution, downs):
+            done += step.completed
+            yield step
+        if done == len(downs):
+            outcome = None
+    except (Cancelled, GeneratorExit):
+        outcome = Outcome.CANCELLED
+        raise
+    finally:
+        if outcome:
+            end_run(execution, outcome)
 
 
 def undo_all(execution: Execution, downs: Sequence[Migration]) -> Generator[StepResult, None, None]:
     """Run down files in this order and take their migrations out of the ledger; yield what happened to each. The first
-    failure is the last result. A file and its row are one transaction, which proves before its end that the mutex is
-    held; one outside of a transaction proves it with each of its steps, and what is done of it stays. Close the
-    generator when it is left early.
+    failure is the last result. A file and its row are one transaction, or with `release` all of them are; it proves
+    before its end that the mutex is held. A file outside of a transaction proves it with each of its steps, and what is
+    done of it stays. Close the generator when it is left early.
 
     Raises Cancelled behind the result of the one under way.
     """
-    for down in downs:
-        undoing = _Undoing(execution, down)
-        step = undoing.run()
-        yield step
+    for unit in [tuple(downs)] if execution.release else [(down,) for down in downs]:
+        undoing = _Undoing(execution, unit)
+        steps = undoing.run()
+        yield from steps
         if undoing.cancelled:
             raise undoing.cancelled
-        if step.failure:
+        if steps[-1].failure:
             return
 
 
 class _Undoing:
-    """One migration being undone."""
+    """Migrations being undone: those of one transaction, or one outside of that."""
 
-    def __init__(self, execution: Execution, down: Migration) -> None:
-        self._execution, self._down = execution, down
-        self._retries: list[Retry] = []
+    def __init__(self, execution: Execution, unit: Sequence[Migration]) -> None:
+        self._execution, self._unit, self._down = execution, unit, unit[0]
+        self._results: list[StepResult] = []  # of those of the transaction under way that are behind us
+        self._retries: list[tuple[Migration, Retry]] = []  # and who was under way
         self._announced: str | None = None  # the entry of the history that says that it was begun
-        self._sure = True
+        self._begun = execution.done.get(unit[0].version, 0)  # statements that an earlier run has done
+        self._began, self._done, self._slowest = time.monotonic(), self._begun, Slowest()
+        settled = unit[0].version not in execution.done or unit[0].version in execution.failed
+        self._sure = unit[0].transactional or settled  # that the statement behind those was not done
         self.cancelled: Cancelled | None = None
 
-    def run(self) -> StepResult:
-        """Try as often as the policy allows. A failure is in the result, and in the history."""
+    def run(self) -> list[StepResult]:
+        """Try as often as the policy allows. What happened to all of them, or the failure of one, which is in the
+        history as well.
+        """
         while True:
             step = self._attempted()
             reason = self._execution.watch.take_reason() if self._execution.watch else ""
@@ -68,14 +114,17 @@ class _Undoing:
             step = replace(step, failure=Finding(str(self.cancelled), path=self._down.source.path))
         if step.failure:
             step = self._recorded(step, reason)
-        return replace(step, retries=tuple(self._retries))
+        return [self._with_retries(each) for each in ([step] if step.failure else [*self._results, step])]
+
+    def _with_retries(self, step: StepResult) -> StepResult:
+        return replace(step, retries=tuple(retry for down, retry in self._retries if down is step.migration))
 
     def _attempted(self) -> StepResult:
-        self._began, self._done, self._slowest = time.monotonic(), 0, Slowest()
+        """What happened to the last one that was under way."""
+        self._results.clear()
         failure: Finding | None = None
         try:
             with audible():
-                self._execution.begin(self._down)
                 if self._down.transactional:
                     self._in_one_transaction()
                 else:
@@ -92,6 +141,10 @@ class _Undoing:
             self.cancelled = cancelled
         return self._result(failure)
 
+    def _begin(self, down: Migration, done: int = 0) -> None:
+        self._down, self._began, self._done, self._slowest = down, time.monotonic(), done, Slowest()
+        self._execution.begin(down)
+
     def _result(self, failure: Finding | None = None) -> StepResult:
         return StepResult(
             migration=self._down,
@@ -103,22 +156,36 @@ class _Undoing:
         )
 
     def _in_one_transaction(self) -> None:
-        execution, down, worker = self._execution, self._down, self._execution.worker
-        with failing_at(down.source), worker.transaction():
-            limit(worker, execution.timeouts.of(down), local=True)
-            for place, step in enumerate(down.steps):
-                for command in patience(execution, down, place):
-                    worker.execute(command)
-                began = time.monotonic()
-                send(worker, down.source, step)
-                self._slowest.add(step.line, timedelta(seconds=time.monotonic() - began))
-                self._done += step.count
+        worker = self._execution.worker
+        self._begin(self._unit[0])
+        with failing_at(self._unit[-1].source), worker.transaction():
+            for down in self._unit:
+                if down is not self._unit[0]:
+                    self._results.append(self._result())
+                    for command in FORGET:
+                        worker.execute(command)
+                    settle(worker)
+                    self._begin(down)
+                self._run(down)
+                self._record(worker)
+
+    def _run(self, down: Migration) -> None:
+        """The statements of one, inside of the transaction that is open."""
+        execution, worker = self._execution, self._execution.worker
+        limit(worker, execution.timeouts.of(down), local=True)
+        for place, step in enumerate(down.steps):
+            for command in patience(execution, down, place):
+                worker.execute(command)
+            began = time.monotonic()
+            send(worker, down.source, step)
+            self._slowest.add(step.line, timedelta(seconds=time.monotonic() - began))
+            self._done += step.count
+        if down is self._unit[-1]:
             try:
                 with failing_at(down.source):
                     worker.execute(DEFERRED)
             except MigrationFailed as error:
-                raise MigrationFailed(deferred(error.findings[0], of_several=False)) from None
-            self._record(worker)
+                raise MigrationFailed(deferred(error.findings[0], of_several=len(self._unit) > 1)) from None
 
     def _record(self, connection: Connection) -> None:
         """Take it out of the ledger, inside of the transaction that is open."""
@@ -133,12 +200,16 @@ class _Undoing:
             raise MigrationFailed(_not_undone(down))
 
     def _step_by_step(self) -> None:
-        """What is begun is in the history before the first step, so that a run that dies leaves a word of it."""
+        """What is begun, and how much of it is done, is in the ledger, so that the next run knows of one that died."""
         execution, down, worker = self._execution, self._down, self._execution.worker
-        limits = execution.timeouts.of(down)
-        self._prove(worker)
+        limits, begun = execution.timeouts.of(down), self._begun
+        again = down.version in execution.done
+        self._begin(down, begun)
         with usable(worker):
-            self._announced = self._announced or execution.ledger.announce_undoing(worker, down)
+            announced = execution.ledger.announce_undoing(worker, down, execution.mutex, begun, self._announced)
+            if announced is None:
+                raise MigrationFailed(_not_undone(down))
+            self._announced = announced
             limit(worker, limits, local=False)
         steps = Steps(
             connection=worker,
@@ -147,17 +218,25 @@ class _Undoing:
             schema=execution.ledger.schema,
             lock_timeout=limits.lock,
             finished=self._finished,
-            count=self._prove,
+            count=self._count,
             alone=lambda _: None,
             tell=execution.tell,
             slowest=self._slowest,
         )
-        for step, position in zip(down.steps, accumulate(step.count for step in down.steps), strict=True):
-            self._sure = False
+        for step in settings_to_repeat(down, begun):
+            send(worker, down.source, step)
+        positions = accumulate(step.count for step in down.steps)
+        for step, position in zip(down.steps, positions, strict=True):
+            if position <= begun:
+                continue
+            course = steps.course(step, failed=down.version in execution.failed) if again else AGAIN
+            tried = self._sure or not course.stop  # else nothing is known that was not known before
+            again, self._sure = False, False
             try:
-                steps.run(step, position, AGAIN)
+                steps.run(step, position, course)
             except (MigrationFailed, DatabaseUnusable):
-                self._sure = not worker.closed and certainty(down.statements, step) is not Certainty.IN_PARTS
+                in_parts = certainty(down.statements, step) is Certainty.IN_PARTS
+                self._sure = tried and not in_parts and not worker.closed
                 raise
             self._sure = True
         recover(worker)  # the rows are written as who we are
@@ -167,15 +246,17 @@ class _Undoing:
     def _finished(self, done: int) -> None:
         self._done = done
 
-    def _prove(self, connection: Connection, _: int = 0) -> None:
-        """That this run may go on; with a step, in its transaction."""
+    def _count(self, connection: Connection, done: int) -> None:
+        """Keep how many statements are done, in the transaction of a step where it has one, and prove with that that
+        this run may go on.
+        """
         with usable(connection):
-            if not self._execution.ledger.may_undo(connection, self._down, self._execution.mutex):
+            if not self._execution.ledger.count_undone(connection, self._down, done, self._execution.mutex):
                 raise MigrationFailed(_not_undone(self._down))
 
     def _retry(self, step: StepResult, reason: str) -> Retry | None:
         """What comes after an attempt that failed; None when it would fail again, or begin in the middle."""
-        halfway = not self._down.transactional and (step.statements_done > 0 or not step.sure)
+        halfway = not self._down.transactional and (step.statements_done > self._begun or not step.sure)
         if step.failure is None or self.cancelled or halfway or self._execution.worker.closed:
             return None
         return retry_of(
@@ -196,7 +277,7 @@ class _Undoing:
 
     def _paused(self, retry: Retry) -> bool:
         """Make way for others; False when somebody cancelled meanwhile."""
-        self._retries.append(retry)
+        self._retries.append((self._down, retry))
         self._execution.retrying(self._down, retry)
         try:
             with audible():
@@ -206,7 +287,7 @@ class _Undoing:
         return self.cancelled is None
 
     def _recorded(self, step: StepResult, reason: str) -> StepResult:
-        """Write a failure to the history; returns what is true: the COMMIT may have come before the failure."""
+        """Write a failure to the ledger; returns what is true: the COMMIT may have come before the failure."""
         execution = self._execution
         assert step.failure is not None  # noqa: S101 - it failed
         in_the_way, attempts = self._in_the_way(step), len(self._retries) + 1
@@ -229,10 +310,15 @@ class _Undoing:
             return _untold(step, str(cancelled))
 
     def _told(self, connection: Connection, step: StepResult) -> StepResult:
-        """The step once the history knows of it."""
-        kept = self._execution.ledger.record_not_undone(connection, step, str(step.failure), self._announced)
+        """The step once the ledger knows of it."""
+        ledger, mutex = self._execution.ledger, self._execution.mutex
+        if not step.migration.transactional:
+            done = max(step.statements_done, ledger.undone_so_far(connection, step.migration.version))
+            step = replace(step, statements_done=done, sure=step.sure or behind(step.migration, done) in KNOWN)
+        kept = ledger.record_not_undone(connection, step, str(step.failure), mutex, self._announced)
         in_doubt = self.cancelled is not None or self._execution.worker.closed
-        return step if kept or not in_doubt else replace(step, failure=None, sure=True)
+        at_the_end = step.migration is self._unit[-1]
+        return step if kept or not (in_doubt and at_the_end) else replace(step, failure=None, sure=True)
 
 
 def _not_undone(down: Migration) -> Finding:

@@ -163,7 +163,7 @@ class Watch:
 
     def _look(self) -> None:
         with self._connection.cursor(row_factory=dict_row) as cursor:
-            row = cursor.execute(LOOK, {"worker": self._worker}, prepare=True).fetchone()
+            row = cursor.execute(LOOK, {"worker": self._worker}, prepare=True, binary=True).fetchone()
         at = time.monotonic()
         if row is None or self._ended.is_set():
             return

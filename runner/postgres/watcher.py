@@ -104,7 +104,7 @@ def _ask(connection: Connection, query: str, key: int) -> tuple[bool, int]:
 
 def _holder(connection: Connection, key: int) -> str:
     with usable(connection):
-        row = connection.execute(HOLDER, [key]).fetchone()
+        row = connection.execute(HOLDER, [key], binary=True).fetchone()
     if row is None:
         return "it has just ended"
     pid, application, user, address, age = row

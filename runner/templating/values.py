@@ -44,7 +44,7 @@ from runner.errors import Finding
 VALUES: Mapping[type, str] = {
     Report: "command environment outcome exit_code context runner_version started_at duration target stages plan "
     "migrations verdicts steps rehearsed watched plan_document dry_run schema tracking_schema restore_point backup "
-    "smoke undoing release_notes release_url touched in_question findings table next_steps applied pending "
+    "smoke undoing release_notes release_url touched in_question findings table next_steps applied undone pending "
     "current_version step_of",
     RunContext: "run_id actor triggering_actor repository ref sha head_sha commit run_url source_url commits_url "
     "docs_url run_attempt event",
@@ -78,7 +78,7 @@ VALUES: Mapping[type, str] = {
     SmokeResult: "test duration failure",
     SmokeTest: "source",
     Undoing: "why_not steps undone failed",
-    Table: "headings rows",
+    Table: "headings rows links notes",
     RollbackInstructions: "state question commands cautions restore from_backup",
     RestoreTarget: "time stamp seconds at name lsn marked archived setting",
 }

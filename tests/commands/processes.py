@@ -11,10 +11,7 @@ from runner.resources import PACKAGE
 from tests.commands.conftest import CommandLine
 from tests.conftest import Database
 
-SLEEPING = (
-    "SELECT pid FROM pg_stat_activity "
-    "WHERE query LIKE '%pg_sleep(30)%' AND wait_event = 'PgSleep'"
-)
+SLEEPING = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND wait_event = 'PgSleep'"
 END_SLEEP = SLEEPING.replace("pid", "pg_terminate_backend(pid)", 1)
 
 

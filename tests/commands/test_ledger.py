@@ -57,6 +57,7 @@ def test_a_ledger_of_the_promised_columns_alone_is_taken_over(db_migrate: Comman
     assert "one" not in database.tables()
     assert "two" in database.tables()
     assert columns(database, "schema_migrations") >= {"sql_digest", "body", "run_id", "statements_done"}
+    assert columns(database, "migration_history") >= {"run_id", "note"}
     assert database.value("SELECT applied_by FROM schema_migrations WHERE version = '01'") == "bob"
     assert database.value("SELECT completed FROM get_migration_status()") == 2
 

@@ -247,7 +247,7 @@ NAMELESS = (
 
 
 @ON_NEWEST
-def test_an_index_without_a_name_cannot_be_told_and_the_sql_of_the_message_settles_it(
+def test_an_index_without_a_name_cannot_be_told_and_the_command_of_the_message_settles_it(
     db_migrate: CommandLine, database: Database
 ) -> None:
     db_migrate.write(_01_x=NAMELESS)
@@ -257,7 +257,7 @@ def test_an_index_without_a_name_cannot_be_told_and_the_sql_of_the_message_settl
     ran = db_migrate()
     assert ran.exit_code == 1
     assert "01_x.sql:2:1: this statement gives its index no name, and may have built public.users_email_idx" in ran.log
-    settle(database, ran.log)
+    settle(db_migrate, ran.log)
     ran = db_migrate()
     assert ran.exit_code == 0, ran.log
     assert "behind" in database.tables()
@@ -276,11 +276,11 @@ def test_an_index_without_a_name_is_built_when_there_is_none_like_it(
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_email_idx'::regclass") is True
 
 
-def settle(database: Database, log: str) -> None:
-    """Execute the SQL that a message gives."""
-    found = re.search(r"tell the ledger: (UPDATE .*? WHERE version = '01')", log)
+def settle(db_migrate: CommandLine, log: str) -> None:
+    """Run the command that a message gives."""
+    found = re.search(r"tell the ledger: `db-migrate (repair --settle 01=\d+)`", log)
     assert found, log
-    database.query(found[1])
+    assert db_migrate(*found[1].split(), "--yes").exit_code == 0
 
 
 @ON_NEWEST
@@ -305,7 +305,7 @@ def test_another_index_of_that_name_is_neither_taken_nor_dropped(
     assert ran.exit_code == 1
     assert f"01_x.sql:1:1: {said}" in ran.log
     assert database.value("SELECT 'i'::regclass::text") == "i"
-    settle(database, ran.log)
+    settle(db_migrate, ran.log)
     assert db_migrate().exit_code == 0
 
 
@@ -347,7 +347,7 @@ def test_an_index_of_the_name_in_another_schema_is_not_dropped_as_well(
     ran = db_migrate()
     assert (ran.exit_code, said in ran.log) == (1, True)
     assert database.value("SELECT 'public.i'::regclass::text") == "i"
-    settle(database, ran.log)
+    settle(db_migrate, ran.log)
     assert db_migrate().exit_code == 0
 
 

@@ -16,8 +16,8 @@ def test_applies_the_example_and_then_finds_nothing_to_do(action: Action) -> Non
     assert first.succeeded, first.log
     assert json.loads(first.outputs["applied"]) == VERSIONS
     assert {**first.outputs, "applied": "", "plan-digest": "", "restore-point": ""} == {
-        "outcome": "applied", "applied": "", "applied-count": "7", "pending": "[]", "pending-count": "0",
-        "current-version": "07", "plan-digest": "", "plan": "db-migrate-report/plan.json",
+        "outcome": "applied", "applied": "", "applied-count": "7", "undone": "[]", "pending": "[]",
+        "pending-count": "0", "current-version": "07", "plan-digest": "", "plan": "db-migrate-report/plan.json",
         "report": "db-migrate-report/report.json", "restore-point": "", "backup": "", "release-notes": "",
         "release-url": "",
     }  # fmt: skip

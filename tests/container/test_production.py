@@ -152,7 +152,7 @@ def test_a_staging_workflow_that_was_given_productions_url_gets_nowhere(action: 
     assert "this database is production, and the run claims to be staging" in errors(run)
     assert "repair --set-environment staging" in run.log
     assert dump(action) == before
-    repair = {"command": "repair", "set_environment": "staging"}
+    repair = {"command": "repair", "set_environment": "staging", "yes": "true"}
     for event, env in ((push("main"), CONFIRMED), (workflow_dispatch(), CONFIRMED), (workflow_dispatch(), {})):
         assert action(event, env, **repair).exit_code == 3
         assert dump(action) == before

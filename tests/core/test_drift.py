@@ -37,7 +37,9 @@ def test_another_look_is_a_warning_at_the_first_line_that_differs(now: str, line
     assert finding.level is Level.WARNING
     assert finding.place == f"migrations/01_example.sql:{line if body else 1}"
     assert finding.message == "migration 01 was edited after being applied, in comments or layout only"
-    assert finding.hint == "restore the file to be rid of this warning; what it does is what was applied"
+    assert finding.hint == (
+        "what it does is what was applied: restore the file, or let the ledger have this text with `db-migrate repair`"
+    )
     assert finding.diff == ""
 
 
@@ -61,6 +63,25 @@ def test_another_meaning_is_an_error_at_the_first_line_that_differs(now: str, li
     )
     assert finding.hint == "restore the file as it was applied, and put the change into a new migration"
     assert finding.diff
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("ALTER ROLE app PASSWORD 'geheim';\n", "SELECT 1;\n"),
+        ("SELECT 1;\n", "SELECT 2;\nALTER ROLE app PASSWORD 'geheim';\n"),
+        ("\\connect\nALTER ROLE app PASSWORD 'geheim", "SELECT 1;\n"),  # nobody can read it
+        ("ALTER ROLE app WITH NOVELTY PASSWORD 'geheim';\n", "SELECT 1;\n"),  # a grammar that we do not know
+        ("ALTER ROLE app PASSWORD U&'!0067eheim' UESCAPE '!';\n", "SELECT 1;\n"),
+    ],
+)
+def test_where_a_password_stands_the_difference_is_not_shown(before: str, now: str) -> None:
+    finding = judged(now, before)
+    assert (finding.level, finding.diff) == (Level.ERROR, "")
+
+
+def test_a_column_of_that_name_is_no_password() -> None:
+    assert "+ALTER TABLE users ADD password text;" in judged("ALTER TABLE users ADD password text;\n").diff
 
 
 def test_without_the_body_it_is_refused_without_a_difference() -> None:

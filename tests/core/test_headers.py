@@ -43,6 +43,10 @@ def test_reads_a_note_however_it_is_spaced(line: str) -> None:
     assert headers(f"{line}\nSELECT 1;").purpose == "why"
 
 
+def test_reads_where_a_file_comes_from() -> None:
+    assert headers("-- Migration: Users\n-- Origin: V1_2__add users.sql\n").origin == "V1_2__add users.sql"
+
+
 def test_a_note_may_contain_a_colon() -> None:
     assert headers("-- Purpose: two things: this and that").purpose == "two things: this and that"
 

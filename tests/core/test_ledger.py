@@ -2,10 +2,11 @@
 
 import pytest
 
-from runner.core.ledger import foreign_table, judge, tool_of
+from runner.core.ledger import adoptable, foreign_table, judge, tool_of
 from runner.core.model import LedgerState, Status
 from runner.core.naming import LEDGER_FILE
 from runner.core.syntax import trees
+from runner.core.tools import Tool
 from runner.resources import bundled
 
 
@@ -45,7 +46,9 @@ def without(table: str, column: str) -> dict[str, set[str]]:
         pytest.param({}, LedgerState.ABSENT, id="nothing"),
         pytest.param({"migration_runs": OURS["migration_runs"]}, LedgerState.ABSENT, id="leftover"),
         pytest.param(OURS, LedgerState.CURRENT, id="ours"),
-        pytest.param({name: cols | {"note"} for name, cols in OURS.items()}, LedgerState.CURRENT, id="ours-and-more"),
+        pytest.param(
+            {name: cols | {"another"} for name, cols in OURS.items()}, LedgerState.CURRENT, id="ours-and-more"
+        ),
         pytest.param(FIRST_SHAPE, LedgerState.OUTDATED, id="first-shape"),
         pytest.param({"schema_migrations": FIRST_SHAPE["schema_migrations"]}, LedgerState.OUTDATED, id="one-table"),
         pytest.param(
@@ -121,3 +124,16 @@ def test_no_table_of_ours_is_foreign() -> None:
 def test_names_the_tool_whose_table_it_is(columns: list[str], tool: str) -> None:
     assert tool_of(columns) == tool
     assert judge({"schema_migrations": columns}, answers=False) is LedgerState.FOREIGN
+
+
+@pytest.mark.parametrize(
+    ("columns", "tools"),
+    [
+        (["version", "dirty"], (Tool.GOLANG_MIGRATE,)),
+        (["version"], (Tool.DBMATE, Tool.RAILS)),
+        (["version", "statements", "name"], (Tool.SUPABASE,)),
+        (["version", "inserted_at"], ()),
+    ],
+)
+def test_names_the_tools_that_are_adopted_from_such_a_table(columns: list[str], tools: tuple[Tool, ...]) -> None:
+    assert adoptable(columns) == tools

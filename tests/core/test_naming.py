@@ -86,6 +86,11 @@ def test_refuses_a_name_that_is_not_that_of_a_migration(name: str) -> None:
     assert "02_add_status.sql" in finding.hint
 
 
+@pytest.mark.parametrize(("digits", "expected"), [(100, FileName), (101, Finding), (5000, Finding)])
+def test_a_version_has_at_most_a_hundred_digits(digits: int, expected: type) -> None:
+    assert isinstance(parse_name(PurePosixPath(f"{'1' * digits}_a.sql")), expected)
+
+
 def test_refuses_another_tools_up_file_with_the_name_to_give_it() -> None:
     finding = refused("01_add.up.sql")
     assert (finding.message, finding.hint) == ("a migration has no .up in its name", "rename it to 01_add.sql")

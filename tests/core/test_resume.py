@@ -61,9 +61,8 @@ def test_stops_where_nobody_knows_how_a_statement_ended(done: int | None, line: 
         finding.message == "an earlier run of migration 02 ended in the middle of a statement outside of a transaction"
     )
     assert finding.hint == (
-        f"look whether the statement in line {line} did its work. Then tell the ledger, with {statement} if it did and "
-        f"{statement - 1} if it did not: UPDATE \"public\".schema_migrations SET status = 'failed', "
-        f"statements_done = {statement - 1} WHERE version = '02'; and run again "
+        f"look whether the statement in line {line} did its work. If it did: `db-migrate repair --settle "
+        f"02={statement}`; if not: `db-migrate repair --settle 02={statement - 1}`. Then run again "
         "(see docs/migrations.md#outside-of-a-transaction)"
     )
 
@@ -82,13 +81,13 @@ def test_goes_on_with_a_statement_of_which_there_is_another_way_to_know(sql: str
 
 
 def test_names_the_ledger_by_its_schema() -> None:
-    hint = refusal(UNKNOWN, recorded("running", of=UNKNOWN), schema='My "Ledger"').hint
-    assert 'UPDATE "My ""Ledger""".schema_migrations SET' in hint
+    hint = refusal(UNKNOWN, recorded("running", of=UNKNOWN), schema="Ada's ledger").hint
+    assert "`db-migrate repair --settle 02=1 --tracking-schema 'Ada'\\''s ledger'`" in hint
 
 
 def test_names_the_version_as_the_ledger_has_it() -> None:
     row = applied("2", status="running", checksum=UNKNOWN.file.checksum, transactional=False)
-    assert "WHERE version = '2';" in refusal(UNKNOWN, row).hint
+    assert "--settle 2=1`" in refusal(UNKNOWN, row).hint
 
 
 @pytest.mark.parametrize(
@@ -128,9 +127,8 @@ def test_refuses_to_go_on_behind_statements_that_were_edited(
         "migration 02 was edited in statements that have run, or may have, outside of a transaction"
     )
     assert finding.hint == (
-        "restore those; what comes behind them may be mended. Or undo by hand what they did, and tell the ledger: "
-        "UPDATE \"public\".schema_migrations SET status = 'failed', statements_done = 0 WHERE version = '02' "
-        "(see docs/migrations.md#outside-of-a-transaction)"
+        "restore those; what comes behind them may be mended. Or undo by hand what they did, and say so: "
+        "`db-migrate repair --settle 02=undone` (see docs/migrations.md#outside-of-a-transaction)"
     )
 
 
@@ -177,4 +175,4 @@ def test_of_statements_that_are_sent_together_all_are_done_or_none() -> None:
     assert resumption(large, recorded("running", done=first.count, of=large), "public") == first.count
     behind = large.statement_count - 1
     finding = refusal(large, recorded("running", done=behind, of=large))
-    assert f"with {behind + 1} if it did and {behind} if it did not" in finding.hint
+    assert f"--settle 02={behind + 1}`; if not: `db-migrate repair --settle 02={behind}`" in finding.hint

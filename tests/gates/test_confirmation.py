@@ -13,10 +13,17 @@ from tests.builders import STEADY
 
 
 def verdict(
-    confirmation: str = "", *, variable: str = "", manual: bool = False, environment: str = "production"
+    confirmation: str = "",
+    *,
+    variable: str = "",
+    manual: bool = False,
+    environment: str = "production",
+    rollback: bool = False,
 ) -> Verdict:
     return check_confirmation(
-        ConfirmationPolicy(environment=environment, confirmation=confirmation, variable=variable, manual=manual)
+        ConfirmationPolicy(
+            environment=environment, confirmation=confirmation, variable=variable, manual=manual, rollback=rollback
+        )
     )
 
 
@@ -208,3 +215,49 @@ def test_the_page_tells_every_way_of_missing() -> None:
     page = (Path(__file__).parents[2] / "docs" / "production.md").read_text()
     cells = {row.rpartition("| ")[2].removesuffix(" |") for row in page.split("\n") if row.startswith("| ")}
     assert {miss for _, miss in (*SLIPS, *MISTAKES)} <= cells
+
+
+# A rollback
+
+
+@pytest.mark.parametrize("manual", [True, False], ids=["by-hand", "by-an-event"])
+def test_a_rollback_has_a_phrase_of_its_own(manual: bool) -> None:
+    assert verdict("ROLLBACK-PRODUCTION", manual=manual, rollback=True).passed
+    assert verdict(environment="staging", rollback=True).passed
+    found = verdict("MIGRATE-PRODUCTION", manual=manual, rollback=True)
+    assert (found.passed, found.reason, found.way_out) == (
+        False,
+        "the confirmation is the phrase of a migration, and this is a rollback",
+        "give `confirmation: ROLLBACK-PRODUCTION`",
+    )
+
+
+@pytest.mark.parametrize("manual", [True, False], ids=["by-hand", "by-an-event"])
+def test_the_variable_does_not_confirm_a_rollback(manual: bool) -> None:
+    found = verdict(variable="true", manual=manual, rollback=True)
+    assert (found.passed, found.reason, found.way_out) == (
+        False,
+        "CONFIRM_PRODUCTION_MIGRATION does not confirm a rollback; the phrase must be given",
+        "give `confirmation: ROLLBACK-PRODUCTION`",
+    )
+    assert verdict("ROLLBACK-PRODUCTION", variable="true", manual=manual, rollback=True).passed
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("rollback-production", CAPITALS),
+        ("ROLLBACK PRODUCTION", HYPHEN),
+        ("ROLLBACK–PRODUCTION", DASH),
+        (" ROLLBACK-PRODUCTION\n", f"{BREAK} and {BLANKS}"),
+        ("RОLLBACK-PRODUCTION", LETTERS),
+        ("ROLLBACK", PART),
+        ("ROLLBACK-PRODUCTION!", MORE),
+        ("ROLLBACK-PRODUCTION rollback-production", TWICE),
+        ("migrate production", OTHER),
+        ("true", NO_ANSWER),
+        ("ROLLBACK-STAGING", OTHER),
+    ],
+)
+def test_a_near_miss_of_its_phrase_is_told_as_well(given: str, reason: str) -> None:
+    assert verdict(given, rollback=True).reason == f"the confirmation {reason}"

@@ -141,6 +141,7 @@ def test_a_table_of_another_tool_is_named_with_its_columns_and_the_way_out() -> 
     (finding,) = caught.value.findings
     assert finding.message == "public.schema_migrations belongs to golang-migrate (columns: dirty, version)"
     assert "`tracking-schema: db_migrate`" in finding.hint
+    assert "`db-migrate adopt --from golang-migrate`" in finding.hint
     assert caught.value.exit_code == 2
 
 

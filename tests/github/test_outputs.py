@@ -23,6 +23,7 @@ def test_tells_what_was_applied_and_what_is_left() -> None:
         "outcome": "failed",
         "applied": '["01"]',
         "applied-count": "1",
+        "undone": "[]",
         "pending": '["02", "03"]',
         "pending-count": "2",
         "current-version": "01",

@@ -11,12 +11,14 @@ from datetime import timedelta
 
 import pytest
 
+from runner.core.checksum import checksum
 from runner.core.model import Backend, Migration, Retry, StepResult
 from runner.core.parse import parse_down
 from runner.core.retry import RetryPolicy
+from runner.core.undoing import Kept
 from runner.errors import Cancelled, DatabaseUnusable, Finding
 from runner.postgres.execution import Execution
-from runner.postgres.ledger import Ledger
+from runner.postgres.ledger import LARGEST_BODY, Ledger
 from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection, connect
 from runner.postgres.signals import deaf, hear
@@ -33,6 +35,9 @@ HISTORY = (
     "SELECT version, status, error_message FROM migration_history WHERE action = 'rollback' ORDER BY executed_at, id"
 )
 LEFT = "SELECT version, status FROM schema_migrations ORDER BY version"
+STATE = "SELECT undoing, statements_undone, error_message FROM schema_migrations WHERE version = '02'"
+DOWN = "SELECT down_body, down_checksum FROM schema_migrations WHERE version = '02'"
+BEGUN = "it was begun, outside of a transaction, and no run has told how it ended"
 
 
 @dataclass
@@ -58,6 +63,12 @@ class Undoing:
     @property
     def left(self) -> list[str]:
         return [str(version) for version, _ in self.database.query(LEFT)]
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What the row of 02 has of its undoing."""
+        [state] = self.database.query(STATE)
+        return state
 
     @property
     def history(self) -> list[tuple[object, ...]]:
@@ -207,6 +218,7 @@ def test_without_the_mutex_nothing_is_undone(undoing: Undoing, down: str) -> Non
     )
     assert undoing.left == ["01", "02"]
     assert [(version, status) for version, status, _ in undoing.history] == [("02", "failed")]
+    assert undoing.state == (None, None, None)
     assert undoing.database.value("SELECT count(*) FROM pg_class WHERE relname IN ('b', 'b_id')") == 2
 
 
@@ -218,6 +230,7 @@ def test_outside_of_a_transaction_the_mutex_is_proved_with_each_step(undoing: Un
     assert step.failure is not None
     assert "no longer holds the mutex" in step.failure.message
     assert (step.statements_done, step.half_done, step.sure) == (1, True, True)
+    assert undoing.state == ("running", 1, None)  # another run may be at it by now
     assert "d" not in undoing.database.tables()
     assert undoing.left == ["01", "02"]
 
@@ -246,12 +259,156 @@ def test_outside_of_a_transaction_what_was_done_stays_and_is_told(undoing: Undoi
 
 def test_outside_of_a_transaction_a_run_that_dies_leaves_a_word_of_it(undoing: Undoing) -> None:
     seen: list[tuple[object, ...]] = []
-    timer = threading.Timer(0.5, lambda: seen.extend(undoing.history))
+    timer = threading.Timer(0.5, lambda: seen.extend([*undoing.history, undoing.state]))
     timer.start()
-    assert undoing.undo_one(f"{OUTSIDE}SELECT pg_sleep(1.5);").failure is None
+    assert undoing.undo_one(f"{OUTSIDE}DROP TABLE b;\nSELECT pg_sleep(1.5);").failure is None
     timer.join()
-    assert seen == [("02", "failed", "it was begun, outside of a transaction, and no run has told how it ended")]
+    assert seen == [("02", "failed", BEGUN), ("running", 1, None)]
     assert undoing.history == [("02", "success", None)]
+
+
+# All or none
+
+
+@pytest.fixture
+def together(undoing: Undoing) -> Undoing:
+    undoing.execution = replace(undoing.execution, release=True)
+    return undoing
+
+
+@ON_NEWEST
+def test_all_together_are_one_transaction(together: Undoing) -> None:
+    steps = together.undo(_01="DROP TABLE a;", _02="SET search_path = nowhere;\nSET ROLE nobody;")
+    assert [(step.migration.version, step.failure, step.statements_done) for step in steps] == [
+        ("02", None, 2),
+        ("01", None, 1),
+    ]
+    assert together.left == []
+    assert together.history == [("02", "success", None), ("01", "success", None)]
+    transactions = "SELECT count(DISTINCT xmin::text) FROM migration_history WHERE action = 'rollback'"
+    assert together.database.value(transactions) == 1
+
+
+@ON_NEWEST
+def test_all_together_none_is_undone_when_one_fails(together: Undoing) -> None:
+    before = together.database.dump()
+    [step] = together.undo(_01="DROP TABLE nothing;", _02="DROP TABLE b;")
+    assert step.failure is not None
+    assert (step.migration.version, step.failure.line) == ("01", 1)
+    assert together.left == ["01", "02"]
+    assert [(version, status) for version, status, _ in together.history] == [("01", "failed")]
+    together.database.query("DELETE FROM migration_history WHERE action = 'rollback'")
+    assert together.database.dump() == before
+
+
+@ON_NEWEST
+def test_all_together_are_tried_again_together(together: Undoing) -> None:
+    together.execution = replace(together.execution, retry=RetryPolicy(retries=10))
+    with locked(together.database, 0.5):
+        last, first = together.undo(_01="DROP TABLE b;", _02="DROP TABLE a;")
+    assert (last.retries, first.failure) == ((), None)
+    assert {retry.why for retry in first.retries} == {"waited 200 ms for a lock"}
+    assert together.left == []
+
+
+@ON_NEWEST
+def test_all_together_are_known_to_be_committed_when_the_answer_is_lost(together: Undoing) -> None:
+    with proxy_to(together.database.server.folder) as proxy:
+        worker = connect(proxy.url(together.database.name), application_name="worker")
+        together.execution = replace(together.execution, worker=worker, backend=_backend(worker))
+        trap = proxy.trap(is_commit_answer, lambda: proxy.cut(half="worker"), swallow=True)
+        steps = together.undo(_01="DROP TABLE a;", _02="DROP TABLE b;")
+        assert trap.sprung.is_set()
+    assert [(step.migration.version, step.failure) for step in steps] == [("02", None), ("01", None)]
+    assert together.left == []
+
+
+# Begun before
+
+
+@ON_NEWEST
+def test_outside_of_a_transaction_what_is_done_is_counted(undoing: Undoing) -> None:
+    step = undoing.undo_one("DROP INDEX CONCURRENTLY b_id;\nDROP TABLE b;\nDROP TABLE nothing;")
+    assert (step.statements_done, step.sure) == (2, True)
+    assert undoing.state == ("failed", 2, str(step.failure))
+    assert undoing.history == [("02", "failed", str(step.failure))]
+
+
+@ON_NEWEST
+def test_of_what_may_stay_in_part_the_ledger_says_that_nobody_knows(undoing: Undoing) -> None:
+    step = undoing.undo_one(f"{OUTSIDE}DROP TABLE b;\nDO $$ BEGIN COMMIT; RAISE 'no'; END $$;")
+    assert (step.statements_done, step.sure) == (1, False)
+    assert undoing.state == ("running", 1, str(step.failure))
+
+
+@ON_NEWEST
+def test_the_entry_that_it_was_begun_stays_where_none_takes_its_place(undoing: Undoing) -> None:
+    forget = "DO $$ BEGIN EXECUTE 'DELETE FROM schema_migrations WHERE version = $v$02$v$'; END $$;"
+    step = undoing.undo_one(f"{OUTSIDE}DROP TABLE b;\n{forget}")
+    assert step.failure is not None
+    assert undoing.left == ["01"]
+    assert undoing.history == [("02", "failed", BEGUN)]
+
+
+@ON_NEWEST
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        ("down_body = 'SELECT 1;', down_checksum = 'of then'", ("SELECT 1;", "of then")),
+        ("down_body = NULL, down_checksum = 'of then'", (None, "of then")),
+        ("down_body = NULL, down_checksum = NULL", (f"{OUTSIDE}DROP TABLE nothing;", None)),
+        ("down_body = 'begun', down_checksum = NULL, undoing = 'failed'", (f"{OUTSIDE}DROP TABLE nothing;", None)),
+    ],
+    ids=["kept-then", "too-large-then", "written-later", "mended-since"],
+)
+def test_of_a_down_file_that_was_written_later_the_text_is_kept_when_it_is_begun(
+    undoing: Undoing, before: str, kept: tuple[object, ...]
+) -> None:
+    undoing.database.query(f"UPDATE schema_migrations SET {before} WHERE version = '02'")
+    assert undoing.undo_one(f"{OUTSIDE}DROP TABLE nothing;").failure is not None
+    assert undoing.database.query(DOWN) == [kept]
+
+
+@ON_NEWEST
+def test_of_one_that_is_too_large_to_keep_the_checksum_is(undoing: Undoing) -> None:
+    undoing.database.query("UPDATE schema_migrations SET down_body = NULL, down_checksum = NULL")
+    large = f"{OUTSIDE}-- {'x' * LARGEST_BODY}\nDROP TABLE nothing;"
+    assert undoing.undo_one(large).failure is not None
+    assert undoing.database.query(DOWN) == [(None, checksum(large.encode()))]
+    ledger, worker = undoing.execution.ledger, undoing.execution.worker
+    assert ledger.texts(worker, ["02"]) == {"02": Kept(up="SELECT 1;\n", down_checksum=checksum(large.encode()))}
+
+
+@ON_NEWEST
+def test_it_goes_on_behind_what_is_done(undoing: Undoing) -> None:
+    undoing.database.query("DROP TABLE b")
+    undoing.execution = replace(undoing.execution, done={"02": 1}, failed=frozenset({"02"}))
+    step = undoing.undo_one(f"{OUTSIDE}DROP TABLE b;\nDROP TABLE a;")
+    assert (step.failure, step.statements_done) == (None, 2)
+    assert undoing.left == ["01"]
+    assert undoing.database.tables().isdisjoint({"a", "b"})
+
+
+@ON_NEWEST
+def test_what_nobody_saw_end_is_asked_of_the_catalog(undoing: Undoing) -> None:
+    undoing.database.query("DROP INDEX b_id")
+    undoing.execution = replace(undoing.execution, done={"02": 0})
+    assert undoing.undo_one("DROP INDEX CONCURRENTLY b_id;\nDROP TABLE b;").failure is None
+    assert undoing.left == ["01"]
+
+
+@ON_NEWEST
+def test_what_is_set_for_the_session_is_set_again(undoing: Undoing) -> None:
+    undoing.database.query("CREATE SCHEMA app; ALTER TABLE b SET SCHEMA app")
+    undoing.execution = replace(undoing.execution, done={"02": 1}, failed=frozenset({"02"}))
+    assert undoing.undo_one(f"{OUTSIDE}SET search_path = app;\nDROP TABLE b;").failure is None
+
+
+@ON_NEWEST
+def test_all_that_is_done_only_leaves_the_ledger(undoing: Undoing) -> None:
+    undoing.execution = replace(undoing.execution, done={"02": 1})
+    assert undoing.undo_one(f"{OUTSIDE}DROP TABLE nothing;").failure is None
+    assert undoing.left == ["01"]
 
 
 # Again
@@ -314,7 +471,9 @@ def test_a_cancel_rolls_back_is_recorded_and_goes_on_its_way(undoing: Undoing, h
     [step] = undoing.steps
     assert str(step.failure) == "migrations/02_example.down.sql: cancelled by SIGTERM"
     assert undoing.left == ["01", "02"]
-    assert undoing.history == [("02", "failed", "migrations/02_example.down.sql: cancelled by SIGTERM")]
+    cancelled = "migrations/02_example.down.sql: cancelled by SIGTERM"
+    assert undoing.history == [("02", "failed", cancelled)]
+    assert undoing.state == (("failed", 1, cancelled) if header else (None, None, None))
     assert ("b" in undoing.database.tables()) == (header == "")
     assert step.half_done == (header == OUTSIDE)
 
@@ -326,6 +485,41 @@ def test_a_cancel_between_two_attempts_is_heard(undoing: Undoing) -> None:
         undoing.undo_one("DROP TABLE b;")
     assert undoing.left == ["01", "02"]
     assert [status for _, status, _ in undoing.history] == ["failed"]
+
+
+@ON_NEWEST
+@pytest.mark.parametrize("header", ["", OUTSIDE])
+def test_a_cancel_before_the_first_statement_is_heard(undoing: Undoing, header: str) -> None:
+    with deaf(), terminated(after=0):
+        steps = undo_all(undoing.execution, _parsed({"_02": f"{header}DROP TABLE b;"}))
+        time.sleep(0.2)  # the signal is there, and nobody hears it
+        with pytest.raises(Cancelled):
+            undoing.steps.extend(steps)
+    [step] = undoing.steps
+    assert (step.statements_done, str(step.failure).endswith("cancelled by SIGTERM")) == (0, True)
+    assert (undoing.left, undoing.state[0]) == (["01", "02"], None)
+
+
+@ON_NEWEST
+def test_a_cancel_before_the_first_statement_settles_nothing(undoing: Undoing) -> None:
+    undoing.database.query("UPDATE schema_migrations SET undoing = 'running', statements_undone = 0")
+    undoing.execution = replace(undoing.execution, done={"02": 0})
+    with deaf(), terminated(after=0):
+        steps = undo_all(undoing.execution, _parsed({"_02": "DROP INDEX CONCURRENTLY b_id;"}))
+        time.sleep(0.2)
+        with pytest.raises(Cancelled):
+            undoing.steps.extend(steps)
+    assert undoing.state[0] == "running"
+
+
+@ON_NEWEST
+def test_what_the_catalog_cannot_tell_stays_open(undoing: Undoing) -> None:
+    undoing.database.query("UPDATE schema_migrations SET undoing = 'running', statements_undone = 0")
+    undoing.database.query("CREATE INDEX other ON b (id DESC)")
+    undoing.execution = replace(undoing.execution, done={"02": 0})
+    step = undoing.undo_one("CREATE INDEX CONCURRENTLY other ON b (id);")
+    assert step.failure is not None
+    assert (step.sure, undoing.state[0]) == (False, "running")
 
 
 def test_a_lost_connection_undoes_nothing_and_is_told_by_another(undoing: Undoing) -> None:
