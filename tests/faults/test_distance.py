@@ -16,7 +16,7 @@ MOST_TURNS = 33  # of a first run, which has to look for other ledgers too
 MOST_TURNS_WITHOUT_WORK = 2
 LOOK_EVERY = 0.25  # seconds
 RUNNERS = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'db-migrate %'"
-OWN_FLUSHES = 2  # of a run, whatever the number of its migrations: its row with its plan, and how it ended
+OWN_FLUSHES = 3  # of a run, whatever the number of its migrations: its row with its plan, how it ended, what it left
 
 
 def small(first: int, last: int) -> dict[str, str]:
