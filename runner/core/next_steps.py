@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from runner.core.model import PRODUCTION, DryRun, DryRunMode, Plan, Report, StepResult, Undoing
 from runner.core.phrases import OF_A_ROLLBACK
+from runner.core.plan import comes_late
 from runner.core.retry import DEADLOCK, LOCK_TIMEOUT, RETRYABLE, SERIALIZATION
 from runner.core.rollback import goes_on, settle_undone, version_below
 from runner.core.sessions import PREPARED
-from runner.core.status import comes_late
 from runner.errors import Outcome
 
 JOINING = frozenset({"baseline", "adopt"})

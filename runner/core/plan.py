@@ -38,14 +38,9 @@ def make_plan(
     changes = judged_changes(files, applied, bodies)
     if unsafe := [finding for finding in changes if finding.level is Level.ERROR]:
         raise Drift(*unsafe)
-    key = policy.version_order.key
     plan = compare(files, applied, policy.version_order)
     wanted, later = _up_to(policy, files, plan.pending)
-    late = [
-        file
-        for file in wanted
-        if plan.applied and key(file.version) < key(plan.current_version) and file.path.name != LEDGER_FILE
-    ]
+    late = [file for file in wanted if comes_late(file, plan.current_version, policy.version_order)]
     if late and not policy.allow_out_of_order:
         raise Refused(*(_out_of_order(file, plan.current_version) for file in late))
     return replace(
@@ -78,6 +73,13 @@ def compare(files: Sequence[MigrationFile], applied: Sequence[Applied], order: V
         order=order,
         findings=tuple(_missing(files, recorded)),
     )
+
+
+def comes_late(file: MigrationFile, head: str, order: VersionOrder) -> bool:
+    """Whether a file that is pending comes before `head`, the highest version that is completed; empty for none. The
+    ledger's own file never does.
+    """
+    return bool(head) and order.key(file.version) < order.key(head) and file.path.name != LEDGER_FILE
 
 
 def _recorded(applied: Sequence[Applied]) -> dict[int, Applied]:

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 from runner.core.checksum import checksum, sql_digest
 from runner.core.model import Applied, MigrationFile, Status
-from runner.core.naming import LEDGER_FILE, VersionOrder
-from runner.core.plan import compare
+from runner.core.naming import VersionOrder
+from runner.core.plan import comes_late, compare
 from runner.core.table import moment
 from runner.errors import Finding
 
@@ -209,13 +209,6 @@ def migrated(files: Sequence[MigrationFile], standing: Standing, order: VersionO
     known = [judge.migrated(by_number.get(number), recorded.get(number)) for number in by_number | recorded]
     known.sort(key=lambda each: order.key(each.version))
     return [*known, *(judge.migrated(None, row) for row in strange)]
-
-
-def comes_late(file: MigrationFile, head: str, order: VersionOrder) -> bool:
-    """Whether a file that is pending comes before `head`, the highest version that is completed; empty for none. The
-    ledger's own file never does.
-    """
-    return bool(head) and order.key(file.version) < order.key(head) and file.path.name != LEDGER_FILE
 
 
 def by_whom(standing: Standing) -> str:
