@@ -33,6 +33,7 @@ from runner.core.undoing import BEGUN_TO_UNDO, Kept
 from runner.errors import DatabaseUnusable
 from runner.postgres.binding import bound
 from runner.postgres.failures import mutex_lost
+from runner.postgres.moments import known
 from runner.postgres.session import Connection, reading, recover, together, usable
 from runner.postgres.watcher import HELD_KEY, Mutex
 from runner.resources import PACKAGE, bundled
@@ -56,7 +57,8 @@ MAKE_SCHEMA: LiteralString = """
     SET LOCAL search_path = {schema};
     """
 ROWS: LiteralString = """
-    SELECT version, name, checksum, status{more}, applied_at, applied_by, execution_time_ms, error_message
+    SELECT version, name, checksum, status{more}, {applied_at} AS applied_at, applied_by, execution_time_ms,
+           error_message
     FROM {schema}.schema_migrations"""
 CHECKSUMS: LiteralString = "SELECT version, name, checksum, status{more} FROM {schema}.schema_migrations"
 ADDED: LiteralString = (  # which an older ledger lacks
@@ -294,7 +296,9 @@ class Ledger:
         a ledger of an older shape.
         """
         query = sql.SQL(ROWS if whole else CHECKSUMS).format(
-            schema=sql.Identifier(self.schema), more=sql.SQL(ADDED if current else "")
+            schema=sql.Identifier(self.schema),
+            more=sql.SQL(ADDED if current else ""),
+            applied_at=sql.SQL(known("applied_at")),
         )
         applied = connection.cursor(row_factory=rows.class_row(Applied)).execute(query, binary=True)
         recorded = connection.execute(self._sql(ENVIRONMENT)) if environment else None

@@ -455,3 +455,10 @@ def test_a_row_that_changed_while_it_waited_is_left(half_done: CommandLine, data
     assert ran.exit_code == 3
     assert "the ledger changed while this run waited" in ran.log
     assert len(database.query(LEFT)) == 2
+
+
+def test_a_time_that_no_calendar_has_does_not_keep_it_from_looking(staging: CommandLine, database: Database) -> None:
+    database.query("UPDATE schema_migrations SET applied_at = 'infinity'")
+    for command in ("repair", "verify", "status"):
+        ran = staging(command, "--environment", "staging")
+        assert ran.exit_code == 0, ran.log
