@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import TypeVar
 
 from runner.core.certainty import Certainty, behind
-from runner.core.model import LedgerState, Migration, Retry, Session, StepResult
+from runner.core.model import LedgerState, Migration, MigrationFile, Retry, Session, StepResult
 from runner.core.naming import LEDGER_FILE
 from runner.core.retry import CANCELED, LOCK_TIMEOUT, explained, retry_of
 from runner.errors import Cancelled, DatabaseUnusable, Finding, Level, Outcome
@@ -56,12 +56,27 @@ def apply(
     elif ledger_state is not LedgerState.CURRENT:
         with usable(worker), audible():
             ledger.install(worker)
+    with begun(execution, [migration.file for migration in waiting]) as all_done:
+        if (yield from _Run(execution, waiting).all()):
+            all_done()
+
+
+@contextmanager
+def begun(execution: Execution, planned: Sequence[MigrationFile]) -> Iterator[Callable[[], None]]:
+    """The run's own row: written before the block, and ended behind it, unless the block has said that all is done;
+    then it is the caller's to end, once it has looked. Raises Cancelled, and DatabaseUnusable with nothing written.
+    """
+    outcome: Outcome | None = Outcome.FAILED
+
+    def all_done() -> None:
+        nonlocal outcome
+        outcome = None
+
     try:
         with audible():
-            files = [migration.file for migration in waiting]
-            ledger.begin_run(
-                worker,
-                files,
+            execution.ledger.begin_run(
+                execution.worker,
+                planned,
                 mutex=execution.mutex,
                 wal=execution.tells_wal,
                 plan_digest=execution.plan_digest,
@@ -70,10 +85,8 @@ def apply(
     except Cancelled:  # it may be begun
         end_run(execution, Outcome.CANCELLED)
         raise
-    outcome: Outcome | None = Outcome.FAILED
     try:
-        if (yield from _Run(execution, waiting).all()):
-            outcome = None
+        yield all_done
     except (Cancelled, GeneratorExit):
         outcome = Outcome.CANCELLED
         raise

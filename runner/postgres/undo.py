@@ -13,9 +13,9 @@ from runner.core.model import LedgerState, Migration, Retry, Session, StepResult
 from runner.core.retry import CANCELED, LOCK_TIMEOUT, explained, retry_of
 from runner.core.session_state import settings_to_repeat
 from runner.core.slowest import Slowest
-from runner.errors import Cancelled, DatabaseUnusable, Finding, MigrationFailed, Outcome
+from runner.errors import Cancelled, DatabaseUnusable, Finding, MigrationFailed
 from runner.postgres.ahead import FORGET, patience
-from runner.postgres.execute import end_run
+from runner.postgres.execute import begun
 from runner.postgres.execution import Execution
 from runner.postgres.failures import deferred, of_the_ledger
 from runner.postgres.recovery import committed
@@ -43,29 +43,13 @@ def roll_back(
     if ledger_state is not LedgerState.CURRENT:
         with usable(worker), audible():
             ledger.install(worker)
-    outcome: Outcome | None = Outcome.FAILED
-    try:
-        with audible():
-            ledger.begin_run(
-                worker,
-                (),
-                mutex=execution.mutex,
-                wal=execution.tells_wal,
-                plan_digest=execution.plan_digest,
-                restore_point=execution.restore_point,
-            )
+    with begun(execution, ()) as all_done:
         done = 0
         for step in undo_all(execution, downs):
             done += step.completed
             yield step
         if done == len(downs):
-            outcome = None
-    except (Cancelled, GeneratorExit):
-        outcome = Outcome.CANCELLED
-        raise
-    finally:
-        if outcome:
-            end_run(execution, outcome)
+            all_done()
 
 
 def undo_all(execution: Execution, downs: Sequence[Migration]) -> Generator[StepResult, None, None]:
