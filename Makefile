@@ -8,7 +8,7 @@ BENCH_VENV := build/bench/venv
 BENCH := build/bench/ready
 NODE := tests/node/node_modules/ready
 
-.PHONY: demo test check format lock pictures bench clean
+.PHONY: demo test check format lock pictures bench image clean
 
 demo: $(DEMO) ## the example through the whole flow, on a throw-away PostgreSQL
 	$(BIN)/python -m runner demo
@@ -41,8 +41,12 @@ pictures: demo $(NODE) ## docs/pictures, from a real run; needs Chromium
 	$(BIN)/python -m tests.browser build/demo/summary.html docs/pictures/summary.png
 	$(BIN)/python -m tests.browser build/demo/summary.html docs/pictures/summary-dark.png dark
 
-bench: $(BENCH) ## us and other tools, side by side, in an hour or so; WORKS names some of the works
-	$(BENCH_VENV)/bin/python -m benchmarks.compare $(WORKS)
+bench: $(BENCH) ## us and other tools, side by side, in an hour or so; WORKS names some of the works, IMAGE ours
+	$(BENCH_VENV)/bin/python -m benchmarks.compare --write $(if $(IMAGE),--image=$(IMAGE)) $(WORKS)
+
+image: ## the image, and what each part of it weighs; fails over its budget
+	docker build --network host --tag db-migrate-action:local .
+	@$(PYTHON) -m benchmarks.image db-migrate-action:local
 
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links --quiet
