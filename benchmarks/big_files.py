@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from runner.core.checksum import sql_digest
 from runner.core.model import MigrationFile
 from runner.core.naming import VersionOrder
 from runner.core.parse import parse
+from runner.core.sql_digest import sql_digest
 from runner.postgres.embedded import embedded_server
 from runner.workspace import discover
 

@@ -1,121 +1,113 @@
-"""What was measured, as tables and a chart in Markdown."""
+"""What was measured, as Markdown: tables that fit on a page of GitHub, and charts."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-OURS, LIMIT = "db-migrate", "psql"
+from benchmarks.cold_start import table
+from benchmarks.results import OURS, Results
+from benchmarks.targets import judged, seconds
+from benchmarks.works import WORKS
 
-
-@dataclass(frozen=True)
-class Cell:
-    """The median of a tool's calls for one work at one distance."""
-
-    seconds: float
-    processor: float  # seconds of the tool itself
-    peak: int  # bytes
-    round_trips: int  # 0 where they were not counted
-
-
-@dataclass(frozen=True)
-class Results:
-    """All of one run."""
-
-    cells: Mapping[tuple[str, str, int], Cell]  # by work, tool and distance in ms
-    keeps: Mapping[str, str]  # by tool: what it promises
-    each_committed: frozenset[str]  # the tools that commit each migration by itself
-    failures: Sequence[str]
-    day: str
-    machine: str
-
-    @property
-    def rows(self) -> list[tuple[str, int]]:
-        """Work and distance, in the order in which they were done."""
-        return list(dict.fromkeys((work, distance) for work, _, distance in self.cells))
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+COLOUR = '{"themeVariables": {"xyChart": {"plotColorPalette": "#0969da"}}}'  # that of a theme is hardly seen
+CHARTS = {  # where people wait longest
+    WORKS["1000"].name: 80,
+    WORKS["1000"].nothing: 80,
+}
 
 
 def report(results: Results) -> str:
-    """Markdown."""
-    return "\n".join(_lines(results)) + "\n"
+    """All of it; what was not measured is left out."""
+    parts = [_introduction(results), _targets(results), _charts(results)]
+    parts += [_work(results, work) for work in results.works]
+    parts += [_cold_start(results), _contestants(results), _failures(results)]
+    texts = ["\n".join(part) for part in parts]
+    return "\n\n".join(text for text in texts if text) + "\n"
 
 
-def _lines(results: Results) -> Iterator[str]:
-    yield f"Measured on {results.day}: {results.machine}. Seconds are medians; in brackets the round trips that were"
-    yield "waited for."
+def into_page(page: str, text: str) -> str:
+    """In place of what is between the two markers. Raises ValueError without them."""
+    before, _, rest = page.partition(BEGIN)
+    _, end, behind = rest.partition(END)
+    if not end:
+        raise ValueError(f"there must be {BEGIN} and then {END}")
+    return f"{before}{BEGIN}\n\n{text}\n{END}{behind}"
+
+
+def _introduction(results: Results) -> Iterator[str]:
+    yield f"Measured on {results.day}: {results.machine}."
     yield ""
-    yield from _ratios(results)
-    yield ""
-    yield from _chart(results)
-    yield ""
-    yield from _seconds(results)
-    yield ""
-    yield from _resources(results)
-    if results.failures:
+    yield "Seconds are medians. Those in *italics* are computed, as the call would have taken too long: the seconds at"
+    yield "0 ms, and the distance for each round trip that was counted."
+
+
+def _targets(results: Results) -> Iterator[str]:
+    rows = list(judged(results))
+    if rows:
+        yield "| target | at most | measured | | from |"
+        yield "|---|---|---|---|---|"
+    for row in rows:
+        verdict = "met" if row.met else f"**missed by {row.missed_by:.0%}**"
+        yield f"| {row.target} | {row.at_most}{row.unit} | {row.measured:.2f}{row.unit} | {verdict} | {row.reason} |"
+
+
+def _charts(results: Results) -> Iterator[str]:
+    for work, distance in CHARTS.items():
+        found = {tool: cell for (of, tool, far), cell in results.cells.items() if (of, far) == (work, distance)}
+        if not found:
+            continue
+        tools = sorted(found, key=lambda tool: found[tool].seconds)
+        names = [f'"{tool}{" (computed)" if found[tool].computed else ""}"' for tool in tools]
+        yield "```mermaid"
+        yield f"%%{{init: {COLOUR}}}%%"
+        yield "xychart-beta horizontal"
+        yield f'    title "{work}, at {distance} ms: seconds"'
+        yield f"    x-axis [{', '.join(names)}]"
+        yield f"    y-axis 0 --> {found[tools[-1]].seconds:.2f}"  # else it begins with the shortest bar
+        yield f"    bar [{', '.join(f'{found[tool].seconds:.2f}' for tool in tools)}]"
+        yield "```"
         yield ""
+
+
+def _work(results: Results, work: str) -> Iterator[str]:
+    """Processor time and memory are those at no distance."""
+    distances = results.distances(work)
+    yield f"### {work}"
+    yield ""
+    yield f"| tool | {' | '.join(f'{distance} ms' for distance in distances)} | round trips | processor | memory |"
+    yield "|---" * (len(distances) + 4) + "|"
+    for tool in results.contestants:
+        cells = [results.cells.get((work, tool, distance)) for distance in distances]
+        found = [cell for cell in cells if cell]
+        if not found:
+            continue
+        called = next((cell for cell in found if not cell.computed), None)
+        yield " | ".join([
+            f"| **{tool}**" if tool == OURS else f"| {tool}",
+            *(seconds(cell) if cell else "–" for cell in cells),
+            f"{found[-1].round_trips:,}" if found[-1].round_trips else "–",
+            f"{called.processor:.2f} s" if called else "–",
+            f"{called.peak / 1e6:.0f} MB |" if called else "– |",
+        ])  # fmt: skip
+
+
+def _cold_start(results: Results) -> Iterator[str]:
+    if results.cold_start:
+        yield "### Cold start of a container"
+        yield ""
+        yield from table(results.cold_start)
+
+
+def _contestants(results: Results) -> Iterator[str]:
+    yield "### The tools"
+    yield ""
+    yield "| tool | version | one transaction | lock | checksums |"
+    yield "|---|---|---|---|---|"
+    for name, tool in results.contestants.items():
+        yield f"| {name} | {tool.version} | {tool.transaction} | {tool.lock} | {tool.checksums} |"
+
+
+def _failures(results: Results) -> Iterator[str]:
+    if results.failures:
         yield "Could not be measured:"
         yield ""
-        yield from (f"- {failure}" for failure in results.failures)
-
-
-def _ratios(results: Results) -> Iterator[str]:
-    """Ours against the best of the others that promise as much, and against psql."""
-    yield "| work | round trip | ours | best of the others | times that | psql | times that |"
-    yield "|---|---|---|---|---|---|---|"
-    for work, distance in results.rows:
-        ours = results.cells.get((work, OURS, distance))
-        if ours is None:
-            continue
-        peers = {
-            tool: cell.seconds
-            for (of, tool, far), cell in results.cells.items()
-            if (of, far) == (work, distance) and tool in results.each_committed - {OURS, LIMIT}
-        }
-        limit = results.cells.get((work, LIMIT, distance))
-        best = min(peers, key=lambda tool: peers[tool], default="")
-        yield (
-            f"| {work} | {distance} ms | {_s(ours.seconds)} | "
-            + (f"{_s(peers[best])}, {best} | **{ours.seconds / peers[best]:.2f}** | " if best else "– | – | ")
-            + (f"{_s(limit.seconds)} | {ours.seconds / limit.seconds:.2f} |" if limit else "– | – |")
-        )
-
-
-def _chart(results: Results) -> Iterator[str]:
-    """The longest distance, where people wait longest."""
-    far = max((row for row in results.rows if not row[0].startswith(("nothing", "status"))), key=lambda row: row[1])
-    found = {tool: cell.seconds for (work, tool, distance), cell in results.cells.items() if (work, distance) == far}
-    tools = sorted(found, key=lambda tool: found[tool])
-    yield "```mermaid"
-    yield "xychart-beta horizontal"
-    yield f'    title "{far[0]} at {far[1]} ms, seconds"'
-    yield f"    x-axis [{', '.join(f'{tool!r}'.replace(chr(39), chr(34)) for tool in tools)}]"
-    yield f"    bar [{', '.join(f'{found[tool]:.1f}' for tool in tools)}]"
-    yield "```"
-
-
-def _seconds(results: Results) -> Iterator[str]:
-    rows = results.rows
-    yield "| tool | keeps | " + " | ".join(f"{work}, {distance} ms" for work, distance in rows) + " |"
-    yield "|---" * (len(rows) + 2) + "|"
-    for tool, keeps in results.keeps.items():
-        cells = [results.cells.get((work, tool, distance)) for work, distance in rows]
-        if any(cells):
-            told = [
-                f"{_s(cell.seconds)}{f' ({cell.round_trips})' if cell.round_trips else ''}" if cell else "–"
-                for cell in cells
-            ]
-            yield f"| {tool} | {keeps} | " + " | ".join(told) + " |"
-
-
-def _resources(results: Results) -> Iterator[str]:
-    """What the tool itself takes of the machine, without the server."""
-    near = [work for work, distance in results.rows if distance == 0]
-    yield "| processor time and peak memory of the tool itself | " + " | ".join(near) + " |"
-    yield "|---" * (len(near) + 1) + "|"
-    for tool in results.keeps:
-        cells = [results.cells.get((work, tool, 0)) for work in near]
-        if any(cells):
-            told = [f"{_s(cell.processor)}, {cell.peak / 1e6:.0f} MB" if cell else "–" for cell in cells]
-            yield f"| {tool} | " + " | ".join(told) + " |"
-
-
-def _s(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    yield from (f"- {failure}" for failure in results.failures)

@@ -4,6 +4,7 @@ waited for an answer.
 
 import asyncio
 import contextlib
+import selectors
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,19 +13,26 @@ CHUNK = 256 * 1024
 
 
 class Wire:
-    """Passes connections on 127.0.0.1 on to the server's port there, each byte half a round trip later.
+    """Passes connections on 127.0.0.1 on to the server's port there, each byte half a round trip later. How much is
+    under way at once has no limit.
 
     A round trip begins with what a tool sends once it has heard something that the server sent after the round trip
-    before had reached it; what is sent ahead meanwhile belongs to the one under way. Those of connecting count too, and
-    a connection counts when it has ended.
+    before had reached it; what is sent ahead meanwhile belongs to the one under way. It counts once it is answered: a
+    goodbye is none. TCP's own handshake is the first of each connection.
     """
 
     def __init__(self, to_port: int, *, round_trip: float) -> None:
         self.port = 0
-        self.round_trips = 0
-        self._to_port, self._delay = to_port, round_trip / 2
-        self._loop = asyncio.new_event_loop()
+        self._to_port, self._round_trip = to_port, round_trip
+        self._links: list[_Link] = []
+        # The other selectors round what they wait up to a whole millisecond.
+        self._loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
         self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
+
+    @property
+    def round_trips(self) -> int:
+        """Of all connections together."""
+        return sum(link.answered for link in self._links)
 
     def start(self) -> None:
         """Begin to listen, in a thread of its own."""
@@ -48,16 +56,26 @@ class Wire:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)  # for the last transports to close
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = _Link()
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to_port, limit=CHUNK)
-        with contextlib.suppress(asyncio.CancelledError):  # what a tool leaves open ends with the line
+        """One connection, from its beginning to its end."""
+        ends = [writer]
+        try:
+            await asyncio.sleep(self._round_trip)  # TCP's handshake: the kernel has made its own already
+            link = _Link()
+            self._links.append(link)
+            from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to_port, limit=CHUNK)
+            ends.append(to_server)
             await asyncio.gather(
                 self._pass_on(reader, to_server, sent=link.ask, arrived=link.reach),
                 self._pass_on(from_server, writer, sent=link.answer, arrived=link.hear),
             )
-        self.round_trips += link.turns
+        except asyncio.CancelledError:
+            pass  # what a tool leaves open ends with the line
+        finally:
+            for end in ends:
+                end.close()
 
     async def _pass_on(
         self,
@@ -72,8 +90,12 @@ class Wire:
         arriving = asyncio.create_task(self._arrive(under_way, writer, arrived))
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):
-                under_way.put_nowait((self._loop.time() + self._delay, chunk, sent()))
-        under_way.put_nowait((self._loop.time() + self._delay, b"", 0))
+                if self._round_trip:
+                    under_way.put_nowait((self._due(), chunk, sent()))
+                else:
+                    arrived(sent())
+                    writer.write(chunk)
+        under_way.put_nowait((self._due(), b"", 0))
         await arriving
 
     async def _arrive(
@@ -94,19 +116,23 @@ class Wire:
                 await writer.drain()
         writer.close()
 
+    def _due(self) -> float:
+        """When what is sent now arrives."""
+        return self._loop.time() + self._round_trip / 2
+
 
 class _Link:
-    """The round trips of one connection."""
+    """The round trips of one connection, numbered from 1, which is TCP's."""
 
     def __init__(self) -> None:
-        self.turns = 0
-        self._reached = 0  # the last one that has reached the server
-        self._heard = 0  # the last one that the tool has something of
+        self.answered = 1  # the last one that the tool has something of
+        self._begun = 1
+        self._reached = 1  # the last one that has reached the server
 
     def ask(self) -> int:
-        if self._heard == self.turns:
-            self.turns += 1
-        return self.turns
+        if self.answered == self._begun:
+            self._begun += 1
+        return self._begun
 
     def reach(self, turn: int) -> None:
         self._reached = turn
@@ -115,7 +141,7 @@ class _Link:
         return self._reached
 
     def hear(self, turn: int) -> None:
-        self._heard = turn
+        self.answered = turn
 
 
 @contextmanager
