@@ -1,33 +1,35 @@
 """Raw inputs → one frozen Config; everything that is wrong with them in one error."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from runner.core.database_url import EMBEDDED, DatabaseUrl, MalformedUrl, parse_database_url, secrets_in, shown
 from runner.core.durations import DURATION_HINT, parse_duration
-from runner.core.joining import JoinPolicy
-from runner.core.listing import ListingPolicy
 from runner.core.model import PRODUCTION, BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
 from runner.core.naming import VersionOrder
-from runner.core.parse import ParsePolicy
-from runner.core.plan import PlanPolicy
-from runner.core.queue import WatchPolicy
-from runner.core.repair import RepairPolicy
-from runner.core.retry import RetryPolicy
+from runner.core.phrases import VARIABLE
+from runner.core.policies import (
+    BackPolicy,
+    ConfirmationPolicy,
+    HealthMode,
+    JoinPolicy,
+    LintMode,
+    LintPolicy,
+    ListingPolicy,
+    ParsePolicy,
+    PlanPolicy,
+    RepairPolicy,
+    RetryPolicy,
+    WatchPolicy,
+)
 from runner.core.shadow_choice import DOCKER_SCHEME, NoImage, Provider, ShadowChoice, parse_shadow_choice
 from runner.core.tools import Tool
-from runner.core.undoing import BackPolicy
 from runner.errors import Finding, InputError
-from runner.gates.approved_plan import DIGEST, NONE
-from runner.gates.confirmation import VARIABLE, ConfirmationPolicy
-from runner.gates.freeze import NotAWindow, Window, parse_windows
-from runner.gates.health import HealthMode
-from runner.gates.lint import LintMode, LintPolicy, unknown_rules
 from runner.inputs import (
     ADOPT,
     BASELINE,
@@ -45,6 +47,9 @@ from runner.inputs import (
     Section,
     layered,
 )
+
+if TYPE_CHECKING:
+    from runner.gates.freeze import Window
 
 T = TypeVar("T")
 
@@ -149,7 +154,7 @@ class Config:
     confirmation: ConfirmationPolicy
     allow_prerelease: bool
     health: HealthMode
-    freeze: tuple[Window, ...]  # when the environment may be migrated, and when not
+    freeze: "tuple[Window, ...]"  # when the environment may be migrated, and when not
     restore_point: RestorePointMode
     backup: BackupPolicy | None
     smoke: SmokePolicy | None
@@ -402,6 +407,8 @@ class _Reader:
         """What is looked at, and what it does to the run."""
         names = self.optional("lint-exclude", lambda text: frozenset(SEPARATED.split(text)) - {""}) or frozenset()
         if given := self._given.get("lint-exclude"):
+            from runner.gates.lint import unknown_rules
+
             self._tell(given, *unknown_rules(names))
         return LintPolicy(mode=LintMode(self.word("lint")), exclude=names)
 
@@ -552,6 +559,8 @@ def _whole_number(most: int) -> Callable[[str], int]:
 def _one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in words:
+            from difflib import get_close_matches
+
             near = get_close_matches(text.lower(), words, n=1)
             raise Wrong(
                 f"`{text}` is not one of {', '.join(words)}",
@@ -562,11 +571,21 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def _alike(name: str, other: str) -> bool:
+    """Whether one may be meant by the other."""
+    common = (Counter(name) & Counter(other)).total()
+    if 2 * common < ALMOST * (len(name) + len(other)):  # no order of them can make it more
+        return False
+    from difflib import get_close_matches
+
+    return bool(get_close_matches(name, [other], cutoff=ALMOST))
+
+
 def _environment(text: str) -> str:
     """A name; near misses of `production` are refused, as they would pass by its gates."""
     name = text.lower()
     other = name.endswith(PRODUCTION) and name != PRODUCTION  # pre-production is meant
-    near = NEARLY_PRODUCTION.fullmatch(name) or get_close_matches(name, [PRODUCTION], cutoff=ALMOST)
+    near = NEARLY_PRODUCTION.fullmatch(name) or _alike(name, PRODUCTION)
     if text != PRODUCTION and near and not other:
         raise Wrong(f"`{text}` is almost `production`, and would pass by its gates", "write `production`")
     if not ENVIRONMENT.fullmatch(text):
@@ -633,7 +652,9 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _windows(text: str) -> tuple[Window, ...]:
+def _windows(text: str) -> "tuple[Window, ...]":
+    from runner.gates.freeze import NotAWindow, parse_windows
+
     try:
         return parse_windows(text)
     except NotAWindow as wrong:
@@ -644,6 +665,8 @@ def _approved_plan(text: str) -> ApprovedPlan | None:
     if not text:
         hint = "the output of the job that made the plan did not arrive; `none` asks for no approval"
         raise Wrong("it is empty", hint)
+    from runner.gates.approved_plan import DIGEST, NONE
+
     if text == NONE:
         return None
     words = text.split()

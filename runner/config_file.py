@@ -5,7 +5,6 @@ What the values mean is judged with all others, in config.py.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -262,5 +261,7 @@ def _node(node: "yaml.Node") -> _Node:
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     """`did you mean …?`, or nothing."""
+    from difflib import get_close_matches
+
     close = get_close_matches(name.lower().replace("_", "-"), list(known), n=1)
     return f"did you mean `{close[0]}`?" if close else ""

@@ -2,6 +2,8 @@
 events for a program.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -13,17 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runner.core.durations import in_words
-from runner.core.headline import counted
-from runner.core.impact_words import dry_run_lines, dry_run_verdict
-from runner.core.json_text import json_object
-from runner.core.model import DryRun, DryRunMode, Migration, Retry, SmokeResult, StageResult, StageState, StepResult
-from runner.core.rollback import RollbackInstructions, in_short
-from runner.core.sessions import list_in_the_way
+from runner.core.model import DryRunMode, StageResult, StageState
+from runner.core.plural import counted
 from runner.errors import Finding, Level
 from runner.github.workflow_commands import command, neutral, stopped
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner
+
+    from runner.core.migration import Migration
+    from runner.core.steps import Retry, SmokeResult, StepResult
+    from runner.core.trial import DryRun
+    from runner.core.ways_back import RollbackInstructions
 
 MARKS = {StageState.OK: "✓", StageState.SKIPPED: "–", StageState.FAILED: "✗"}
 STYLES = {StageState.OK: "green", StageState.SKIPPED: "dim", StageState.FAILED: "bold red"}
@@ -79,6 +82,8 @@ class Console:
 
     def retrying(self, migration: Migration, retry: Retry) -> None:
         """An attempt was rolled back, and the next one comes after a pause; who was in the way."""
+        from runner.core.sessions import list_in_the_way
+
         self.say(
             f"  ↻ {migration.source.path}  {retry.why}; attempt {retry.attempt + 1} in {in_words(retry.pause)}",
             "yellow",
@@ -115,6 +120,8 @@ class Console:
 
     def dry_run(self, tried: DryRun) -> None:
         """What trying the plan showed, and the verdict."""
+        from runner.core.impact_words import dry_run_lines, dry_run_verdict
+
         if lines := [f"  {line}" for line in dry_run_lines(tried)]:
             with self.fold("What the plan does"):
                 self.say("\n".join(lines))
@@ -123,6 +130,8 @@ class Console:
 
     def rollback(self, back: RollbackInstructions) -> None:
         """What the run left in the database, and the ways back."""
+        from runner.core.ways_back import in_short
+
         with self.fold("Rollback"):
             self.say(_indented("\n".join(in_short(back)), "  "))
 
@@ -297,6 +306,8 @@ class EventConsole(Console):
         )
 
     def _event(self, kind: str, **content: object) -> None:
+        from runner.core.json_text import json_object
+
         super()._write(json.dumps({"event": kind, **json_object(content, self._scrub)}), "")
 
     def _write(self, text: str, style: str) -> None:

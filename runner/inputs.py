@@ -5,16 +5,13 @@ nothing judged.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 from runner.core.model import PRODUCTION, BackupMode, DryRunMode, OnSmokeFailure, RestorePointMode
 from runner.core.naming import VersionOrder
-from runner.core.retry import MOST_RETRIES
+from runner.core.policies import MOST_RETRIES, HealthMode, LintMode
 from runner.core.tools import Tool
 from runner.errors import Finding
-from runner.gates.health import HealthMode
-from runner.gates.lint import LintMode
 
 PREFIX = "INPUT_"
 OF_THE_RUNNER = frozenset({"entrypoint", "args"})  # always accepted by GitHub's runner in `with:`
@@ -273,6 +270,11 @@ def variable_of(name: str) -> str:
 def unknown(environ: Mapping[str, str]) -> list[Finding]:
     """Inputs that a workflow gives and nobody reads: a misspelt `dry-run` must not become a real run."""
     names = [name.removeprefix(PREFIX).lower() for name in environ if name.startswith(PREFIX)]
+    unknown = [name for name in names if name not in OF_THE_ACTION and name not in OF_THE_RUNNER]
+    if not unknown:
+        return []
+    from difflib import get_close_matches
+
     return [
         Finding(
             f"{name}: there is no input of this name",
@@ -280,6 +282,5 @@ def unknown(environ: Mapping[str, str]) -> list[Finding]:
             if (close := get_close_matches(name, OF_THE_ACTION, n=1))
             else "see action.yml",
         )
-        for name in names
-        if name not in OF_THE_ACTION and name not in OF_THE_RUNNER
+        for name in unknown
     ]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+TEMPLATES = PACKAGE / "templates"
 
 
 def bundled(name: str) -> Path:

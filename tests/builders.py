@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import settings
 
 from runner.core.checksum import checksum as digest_of
+from runner.core.migration import Migration
 from runner.core.model import (
     Applied,
     Backend,
     LedgerState,
-    Migration,
     MigrationFile,
     Plan,
     Report,
@@ -21,10 +21,10 @@ from runner.core.model import (
     SourceFile,
     StageResult,
     StageState,
-    StepResult,
     Target,
 )
 from runner.core.parse import parse
+from runner.core.steps import StepResult
 from runner.errors import Finding, Outcome
 
 SQL = "SELECT 1;\n"

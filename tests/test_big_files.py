@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from benchmarks.big_files import MB, Measured, measured, write_inserts
-from runner.core.model import Migration, MigrationFile, SourceFile
+from runner.core.migration import Migration
+from runner.core.model import MigrationFile, SourceFile
 from runner.core.naming import VersionOrder
 from runner.core.parse import parse
 from runner.core.statements import LARGE

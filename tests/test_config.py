@@ -8,12 +8,9 @@ import pytest
 from runner.config import ApprovedPlan, Config, load, load_folder
 from runner.core.model import DryRunMode
 from runner.core.naming import VersionOrder
-from runner.core.parse import ParsePolicy
-from runner.core.queue import WatchPolicy
-from runner.core.retry import RetryPolicy
+from runner.core.policies import LintMode, LintPolicy, ParsePolicy, RetryPolicy, WatchPolicy
 from runner.core.shadow_choice import Provider, ShadowChoice
 from runner.errors import Finding, InputError
-from runner.gates.lint import LintMode, LintPolicy
 from runner.inputs import gather, unknown
 
 URL = "postgres://u:p@db/app"

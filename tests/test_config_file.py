@@ -9,9 +9,8 @@ from runner.config import Config, load, load_folder
 from runner.config_file import KEYS, LARGEST, parse_config_file, read_config_file
 from runner.core.model import DryRunMode
 from runner.core.naming import VersionOrder
+from runner.core.policies import HealthMode, LintMode
 from runner.errors import Finding, InputError
-from runner.gates.health import HealthMode
-from runner.gates.lint import LintMode
 from runner.inputs import BY_NAME, FileValues, Given, gather
 
 NAME = PurePosixPath("db-migrate.yml")

@@ -15,10 +15,12 @@ from rich.console import Console as RichConsole
 
 from runner.cli import run
 from runner.console import LONGEST_LINE, Console, EventConsole, GitHubConsole, TerminalConsole, open_console
-from runner.core.model import DryRun, DryRunMode, Retry, Session, StageResult, StageState, StatementTime
-from runner.core.rollback import RollbackInstructions
+from runner.core.model import DryRunMode, StageResult, StageState
 from runner.core.schema import Schema
 from runner.core.schema_diff import schema_difference
+from runner.core.steps import Retry, Session, StatementTime
+from runner.core.trial import DryRun
+from runner.core.ways_back import RollbackInstructions
 from runner.errors import Finding, Level
 from runner.github.workflow_commands import annotations
 from tests.builders import STEADY, a_migration, a_step

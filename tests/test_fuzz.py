@@ -10,10 +10,13 @@ from random import Random
 
 import pytest
 
-from runner.core.checksum import normalise, sql_digest
-from runner.core.model import Migration, MigrationFile, SourceFile
+from runner.core.checksum import normalise
+from runner.core.migration import Migration
+from runner.core.model import MigrationFile, SourceFile
 from runner.core.naming import VersionOrder
-from runner.core.parse import ParsePolicy, parse
+from runner.core.parse import parse
+from runner.core.policies import ParsePolicy
+from runner.core.sql_digest import sql_digest
 from runner.errors import InputError
 from runner.workspace import discover
 from tests.corpus.cases import CASES

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from runner.core.diagram import diagram
-from runner.core.model import Headers, Undoing
+from runner.core.migration import Headers
 from runner.core.schema import schema_of
 from runner.core.schema_diff import schema_difference
+from runner.core.steps import Undoing
 from runner.core.timeline import MOST, timeline
 from runner.render import page
 from tests.browser import MERMAID, document

@@ -11,9 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from postgast import pg_query_pb2
 
-from runner.core.checksum import checksum, normalise, sql_digest
-from runner.core.model import SourceFile, Statement
+from runner.core.checksum import checksum, normalise
+from runner.core.migration import Statement
+from runner.core.model import SourceFile
 from runner.core.split import Cut, CutKind, SplitError, split
+from runner.core.sql_digest import sql_digest
 from runner.core.statements import read_statements
 from runner.core.syntax import tokens_between
 from tests.builders import STEADY

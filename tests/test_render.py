@@ -16,42 +16,34 @@ from typing import TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import Environment
 
+from runner import render, resources
+from runner.core.backup import Backup
 from runner.core.frame import code_frame
 from runner.core.impact import impacts_of
-from runner.core.model import (
-    Backup,
-    BackupMode,
-    DryRun,
-    DryRunMode,
+from runner.core.migration import Migration
+from runner.core.model import BackupMode, DryRunMode, Report, SourceFile, StageResult, StageState, Verdict
+from runner.core.next_steps import next_steps
+from runner.core.parse import parse_down
+from runner.core.plan_document import PlanDocument
+from runner.core.restore_point import RestorePoint
+from runner.core.retry import explained
+from runner.core.schema import SchemaObject, schema_of
+from runner.core.schema_diff import SchemaDifference, schema_difference
+from runner.core.steps import (
     LockHeld,
-    LockTaken,
-    Migration,
-    PlanDocument,
-    Rehearsed,
-    Report,
-    RestorePoint,
     Retry,
     Session,
     SmokeResult,
     SmokeTest,
-    SourceFile,
-    StageResult,
-    StageState,
     StatementTime,
     StepResult,
-    Table,
-    TableFacts,
-    Trace,
     Undoing,
-    Verdict,
     Watched,
 )
-from runner.core.next_steps import next_steps
-from runner.core.parse import parse_down
-from runner.core.retry import explained
-from runner.core.schema import SchemaObject, schema_of
-from runner.core.schema_diff import SchemaDifference, schema_difference
+from runner.core.table import Table
+from runner.core.trial import DryRun, LockTaken, Rehearsed, TableFacts, Trace
 from runner.errors import Finding, Level, Outcome
 from runner.render import page
 from runner.secrets import Scrubber
@@ -878,3 +870,21 @@ def test_the_page_names_its_language_and_title() -> None:
     assert html.startswith('<!doctype html>\n<html lang="en">')
     assert "<title>a title</title>" in html
     assert "<h2>x</h2>" in html
+
+
+def test_templates_compiled_before_render_the_same_and_have_nothing_of_the_process_that_compiled_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the image: https://jinja.palletsprojects.com/en/stable/api/#bytecode-cache."""
+    folder = tmp_path / "bytecode"
+    monkeypatch.setattr(render, "BYTECODE", folder)
+    before = TEMPLATES["summary"](REPORTS["applied"], str)
+    render.environment.cache_clear()
+    render.compile_templates()
+    compiled = list(folder.iterdir())
+    assert len(compiled) == len(list(resources.TEMPLATES.rglob("*.j2")))
+    assert not any(render.MARK.encode() in file.read_bytes() for file in compiled)
+    for cached in (render.environment, render._compiled):
+        cached.cache_clear()
+    monkeypatch.setattr(Environment, "compile", lambda *_, **__: pytest.fail("compiled once more"))
+    assert TEMPLATES["summary"](REPORTS["applied"], str) == before

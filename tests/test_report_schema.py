@@ -14,22 +14,12 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from runner.core.impact import Attention, impacts_of
-from runner.core.model import (
-    BackupMode,
-    DryRun,
-    DryRunMode,
-    LockTaken,
-    Rehearsed,
-    Report,
-    Risk,
-    SequenceMoved,
-    StageState,
-    Trace,
-    Undoing,
-)
+from runner.core.model import BackupMode, DryRunMode, Report, StageState
 from runner.core.report_document import VERSION, MigrationStatus, Work, report_document, report_json
 from runner.core.schema import SchemaObject, schema_of
 from runner.core.schema_diff import schema_difference
+from runner.core.steps import Undoing
+from runner.core.trial import DryRun, LockTaken, Rehearsed, Risk, SequenceMoved, Trace
 from runner.errors import Level, Outcome
 from tests.builders import a_migration, a_report, a_step, on_github
 from tests.test_render import REPORTS

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "secrets": "",
     "core": "errors",
     "gates": "errors core",
-    "inputs": "errors core gates",
+    "inputs": "errors core",
     "config": "errors core gates inputs",
     "config_file": "errors inputs",
     "json_schema": "core inputs config_file",
@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "github": "errors core",
     "workspace": "errors core",
     "render": "errors core resources",
-    "templating": "errors core render",
+    "templating": "errors core render resources",
     "console": "errors core github",
     "flags": "inputs",
     "squawk": "errors core",
@@ -63,8 +63,8 @@ ONLY_IN = {  # the packages that are installed with the program
 
 PURE_ROOMS = "errors core gates inputs config"  # what they know comes in as arguments
 PURE_MODULES = (
-    "bisect collections dataclasses datetime difflib enum functools hashlib heapq itertools json pathlib re textwrap "
-    "threading typing unicodedata urllib zoneinfo"
+    "__future__ bisect collections dataclasses datetime difflib enum functools hashlib heapq itertools json pathlib re "
+    "textwrap threading typing unicodedata urllib zoneinfo"
 )
 
 

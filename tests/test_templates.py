@@ -10,11 +10,13 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runner.core.fit import LARGEST_SUMMARY, fit
+from runner.core.fit import fit
 from runner.core.model import Report, Target
 from runner.core.schema import SchemaObject
+from runner.core.sizes import LARGEST_SUMMARY
 from runner.errors import Finding, InputError, Level, Outcome
-from runner.render import FOLDER, GLOBALS, MARK, environment, markdown_filters, word_filters
+from runner.render import GLOBALS, MARK, environment, markdown_filters, word_filters
+from runner.resources import TEMPLATES
 from runner.secrets import Scrubber
 from runner.templating.budget import LONGEST, Budget
 from runner.templating.check import check
@@ -35,8 +37,8 @@ from tests.test_render import CHANGES, REPORTS
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/templates.md").read_text()
 OURS = {
-    str(path.relative_to(FOLDER)): Source(PurePosixPath(path.relative_to(FOLDER)), path.read_text())
-    for path in sorted(FOLDER.rglob("*.md.j2"))
+    str(path.relative_to(TEMPLATES)): Source(PurePosixPath(path.relative_to(TEMPLATES)), path.read_text())
+    for path in sorted(TEMPLATES.rglob("*.md.j2"))
 }
 PARTS = {name: source for name, source in OURS.items() if name.startswith("parts/")}
 MIXED = "a*b | <c>\n# _d_ `e` [f](g)"

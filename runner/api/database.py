@@ -13,7 +13,7 @@ from runner.api.settings import Settings
 from runner.core.model import PRODUCTION, RunContext, Target
 from runner.core.status import Standing
 from runner.errors import DatabaseUnusable, Finding, RunnerError
-from runner.gates.health import check_ledger
+from runner.gates.target import check_ledger
 from runner.postgres.ledger import Ledger, survey
 from runner.postgres.session import connect
 from runner.postgres.standing import read_standing

@@ -9,9 +9,9 @@ from pathlib import Path
 from runner.config import Config, load, load_secrets
 from runner.config_file import read_config_file
 from runner.core.model import PRODUCTION
+from runner.core.phrases import VARIABLE as CONFIRMED
 from runner.core.shadow_choice import Provider
 from runner.errors import Finding, InputError
-from runner.gates.confirmation import VARIABLE as CONFIRMED
 from runner.inputs import BY_NAME, Given, gather, layered, variable_of
 from runner.resources import PACKAGE
 from runner.secrets import Scrubber

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from runner.commands.approve import admit
+from runner.commands.admit import admit
 from runner.commands.joining import join, read, surveyed
 from runner.commands.run import Run
 from runner.core.adoption.alembic import Script, read_script, with_scripts
@@ -14,10 +14,10 @@ from runner.core.adoption.history import History
 from runner.core.adoption.mapping import Mapped, map_history, with_origins
 from runner.core.adoption.sources import SOURCES
 from runner.core.adoption.told import origin, problems, table, warnings
-from runner.core.headline import counted
 from runner.core.joining import Joined
 from runner.core.model import LedgerRows, MigrationFile
 from runner.core.plan import compare
+from runner.core.plural import counted
 from runner.core.table import as_text
 from runner.core.tools import Tool
 from runner.errors import Finding, InputError, Outcome, Refused

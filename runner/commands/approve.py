@@ -3,41 +3,31 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from runner.commands.change import Change, Ground
+from runner.commands.change import Ground, Work
 from runner.commands.drift import drift
+from runner.commands.judging import none_refused, passing, state_of
 from runner.commands.run import Run
 from runner.commands.safeguards import restorable
-from runner.commands.stages import approved, none_refused, passing, state_of
-from runner.core.headline import counted
-from runner.core.model import LedgerRows, Migration, Plan, SmokeTest, Target, Verdict
+from runner.commands.stages import approved
+from runner.core.migration import Migration
+from runner.core.model import Plan, Target, Verdict
 from runner.core.plan_document import plan_document
+from runner.core.plural import counted
+from runner.core.policies import HealthMode
 from runner.core.restore_point import RestorePointFacts
+from runner.core.steps import SmokeTest
 from runner.errors import DatabaseUnusable, Finding, Level
 from runner.gates.approved_plan import check_approved_plan
 from runner.gates.confirmation import check_confirmation
-from runner.gates.environment import check_environment
 from runner.gates.freeze import check_freeze
-from runner.gates.health import HealthMode, check_health, graded, health_findings, without_those_of
+from runner.gates.health import check_health, graded, health_findings, without_those_of
 from runner.gates.release import check_release
-from runner.gates.tag import TagPolicy, check_tag
 from runner.postgres.health import health_facts
 from runner.postgres.identity import identity_of
 from runner.postgres.session import Connection
 
 
-def admit(run: Run, worker: Connection, rows: LedgerRows) -> None:
-    """Is this the right database, and may what started the run migrate it?"""
-    config, journal = run.config, run.journal
-    with journal.stage("environment") as tell:
-        elsewhere = [] if rows.environment else run.ledger.elsewhere(worker)
-        tell(passing(journal.judge(check_environment(config.environment, rows.environment, elsewhere))).reason)
-    with journal.stage("tag") as tell:
-        tell(passing(journal.judge(check_tag(tag_policy(run)))).reason)
-
-
-def approve(
-    run: Run, change: Change, ground: Ground, plan: Plan, tests: Sequence[SmokeTest]
-) -> RestorePointFacts | None:
+def approve(run: Run, work: Work, ground: Ground, plan: Plan, tests: Sequence[SmokeTest]) -> RestorePointFacts | None:
     """Everything that may keep the plan from being tried. The gates that refuse are told together. Returns what is
     known of restore points.
     """
@@ -47,13 +37,13 @@ def approve(
     if config.executes:
         _ask_for_the_time(run)
     facts = restorable(run, worker)
-    _look_after_health(run, ground, change.resumed(plan, ground))
+    _look_after_health(run, ground, work.resumed(plan, ground))
     with journal.stage("parse") as tell:
-        journal.migrations = migrations = change.parse(plan, ground)
+        journal.migrations = migrations = work.parse(plan, ground)
         tell(counted(sum(migration.statement_count for migration in migrations), "statement"))
     if config.release:
         journal.judge(check_release(migrations))
-    lint = change.lint()
+    lint = work.lint()
     _ask_for_approval(run, worker, target, plan, lint, tests)
     _show_plan(run, migrations)
     none_refused(journal)
@@ -139,16 +129,3 @@ def _warn_of_drift(run: Run, worker: Connection, target: Target) -> None:
         changed = Finding(f"whether others have changed the schema could not be read: {error}")
     if changed:
         run.journal.findings.append(replace(changed, level=Level.WARNING))
-
-
-def tag_policy(run: Run) -> TagPolicy:
-    """What the tag gate judges of this run."""
-    config, context = run.config, run.journal.context
-    return TagPolicy(
-        environment=config.environment,
-        event=context.event,
-        ref=context.ref,
-        dry_run=not config.executes,
-        allow_prerelease=config.allow_prerelease,
-        activity=context.activity,
-    )

@@ -4,9 +4,9 @@ from contextlib import closing
 
 from runner.commands.joining import join, read, surveyed
 from runner.commands.run import Run
-from runner.core.headline import counted
 from runner.core.joining import Joined
 from runner.core.plan import compare, make_plan
+from runner.core.plural import counted
 from runner.errors import Outcome
 from runner.workspace import discover
 

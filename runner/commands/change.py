@@ -1,14 +1,28 @@
 """What a run does to the database. In this `migrate` and `rollback` differ; how they are guarded they share."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from runner.core.model import LedgerRows, Migration, Plan, Target, Verdict
-from runner.core.validity import Validity
+from runner.core.model import LedgerRows, MigrationFile, Plan, Target, Verdict
 from runner.errors import Outcome
-from runner.postgres.execution import Execution
 from runner.postgres.session import Connection
+
+if TYPE_CHECKING:
+    from runner.core.migration import Migration
+    from runner.core.steps import SmokeTest
+    from runner.core.validity import Validity
+    from runner.postgres.execution import Execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """What a run needs of the checkout's files."""
+
+    files: Sequence[MigrationFile]
+    tests: Sequence[SmokeTest]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +52,10 @@ class Unfinished:
 
 
 class Change(Protocol):
-    """The part of a run that is its own, in the order in which it is asked."""
+    """The part of a run that is its own: what is to be done. `Work` does it, and only where there is something to do is
+    that loaded.
+    """
 
-    verb: ClassVar[str]  # the stage that executes: "apply"
-    outcome: ClassVar[Outcome]  # of a run that has done it
     whole: ClassVar[bool]  # it needs all that the ledger has of each migration, such as when it was applied
 
     def plan(self, ground: Ground) -> Planned:
@@ -51,6 +65,21 @@ class Change(Protocol):
     def nothing_to_do(self, plan: Plan, ground: Ground) -> None:
         """Tell that nothing is to run."""
         ...
+
+    def work(self) -> Work:
+        """What does it."""
+        ...
+
+    def afterwards(self, worker: Connection) -> None:
+        """What follows a run that went well, or that had nothing to do."""
+        ...
+
+
+class Work(Protocol):
+    """How it is done, in the order in which it is asked."""
+
+    verb: ClassVar[str]  # the stage that executes: "apply"
+    outcome: ClassVar[Outcome]  # of a run that has done it
 
     def resumed(self, plan: Plan, ground: Ground) -> Collection[str]:
         """The texts of the files in whose middle an earlier run has stopped, outside of a transaction: what it left of
@@ -93,8 +122,4 @@ class Change(Protocol):
 
     def smoke_test(self, execution: Execution) -> None:
         """Ask the smoke tests. Raises MigrationFailed."""
-        ...
-
-    def afterwards(self, worker: Connection) -> None:
-        """What follows a run that went well, or that had nothing to do."""
         ...

@@ -9,15 +9,17 @@ from datetime import datetime
 from pathlib import Path
 
 from runner.commands.journal import Journal
-from runner.commands.stages import linted, parsed, state_of
+from runner.commands.judging import state_of
+from runner.commands.stages import linted, parsed
 from runner.config import Config
 from runner.console import Console
 from runner.core.changes import Changes, Compared, PullRequest, changes_of, expected
-from runner.core.headline import counted
-from runner.core.model import Migration, MigrationFile, StageState, Verdict
+from runner.core.migration import Migration
+from runner.core.model import MigrationFile, StageState, Verdict
 from runner.core.naming import LEDGER_FILE
 from runner.core.needs import extensions_of, roles_of
 from runner.core.parse import parse_down
+from runner.core.plural import counted
 from runner.core.shadow_choice import Provider
 from runner.errors import DatabaseUnusable, Finding, InputError, Outcome, Refused
 from runner.gates.lasting import lasting

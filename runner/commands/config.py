@@ -3,8 +3,7 @@
 from runner.commands.journal import Journal
 from runner.config import Config
 from runner.console import Console
-from runner.core.model import Table
-from runner.core.table import as_text
+from runner.core.table import Table, as_text
 from runner.errors import Outcome
 
 HEADINGS = ("input", "value", "from")

@@ -10,9 +10,10 @@ from tempfile import TemporaryDirectory
 
 from runner.core.convert.ours import Ours, convert, listing, look_at
 from runner.core.convert.theirs import CONTROL_CHARACTERS, IN_A_COPY, Folder
-from runner.core.headline import counted
-from runner.core.model import SourceFile, Table
+from runner.core.model import SourceFile
 from runner.core.naming import FileName, VersionOrder, parse_name
+from runner.core.plural import counted
+from runner.core.table import Table
 from runner.core.tools import Tool
 from runner.errors import Finding, InputError, Level
 from runner.workspace import read_text

@@ -7,24 +7,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 from runner.commands.run import Run
-from runner.core.headline import counted
 from runner.core.impact import impacts_of, touched
 from runner.core.loss import gone, loss
-from runner.core.model import (
-    DryRun,
-    DryRunMode,
-    LedgerState,
-    Migration,
-    Rehearsed,
-    Retry,
-    SequenceMoved,
-    Target,
-)
+from runner.core.migration import Migration
+from runner.core.model import DryRunMode, LedgerState, Target
 from runner.core.needs import extensions_of, roles_of
-from runner.core.retry import CANCELED, LOCK_TIMEOUT, explained, retry_of
+from runner.core.plural import counted
+from runner.core.retry import explained, retry_of
 from runner.core.schema import Schema
 from runner.core.schema_diff import SchemaDifference, schema_difference
 from runner.core.shadow_choice import Provider
+from runner.core.sqlstates import CANCELED, LOCK_TIMEOUT
+from runner.core.steps import Retry
+from runner.core.trial import DryRun, Rehearsed, SequenceMoved
 from runner.errors import DatabaseUnusable, Finding, Level, MigrationFailed, Refused
 from runner.gates.lasting import lasting
 from runner.postgres.catalog_snapshot import catalog_snapshot

@@ -1,79 +1,56 @@
-"""A run that changes the database, stage by stage: found fit, approved, tried, reviewed, and alone at work."""
+"""A run that changes the database, up to its plan: is there something to do? How it is done has `carry_out`."""
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from runner.commands.alone import end_dead, holding_mutex
-from runner.commands.approve import admit, approve, still_open
-from runner.commands.change import Change, Ground, Unfinished
-from runner.commands.drift import keep_schema, schema_before
-from runner.commands.dry_run import dry_run
+from runner.commands.admit import admit
+from runner.commands.change import Change, Checkout, Ground
+from runner.commands.judging import refused_for
 from runner.commands.run import Run
-from runner.commands.safeguards import back_up, mark_restore_point
-from runner.commands.smoke import read_smoke_tests
-from runner.commands.stages import passing, refused_for, watching
-from runner.core.model import (
-    DryRunMode,
-    MigrationFile,
-    Plan,
-    SmokeTest,
-    Target,
-    Verdict,
-)
+from runner.core.model import Plan, Target, Verdict
 from runner.core.plan import compare
-from runner.core.restore_point import RestorePointFacts
-from runner.errors import (
-    Cancelled,
-    DatabaseUnusable,
-    Drift,
-    Finding,
-    InputError,
-    MigrationFailed,
-    Outcome,
-    Refused,
-    RunnerError,
-)
-from runner.gates.environment import check_environment
-from runner.gates.health import GATE as HEALTH
-from runner.gates.health import check_target
-from runner.postgres.execute import end_run
-from runner.postgres.execution import Execution
+from runner.errors import DatabaseUnusable, Drift, InputError, Outcome, Refused, RunnerError
+from runner.gates.target import GATE as HEALTH
+from runner.gates.target import check_target
 from runner.postgres.ledger import survey
 from runner.postgres.opening import opening
-from runner.postgres.pooler import refuse_statement_pooling, refuse_transaction_pooling
-from runner.postgres.session import Connection, settle, usable
-from runner.postgres.signals import deaf
-from runner.postgres.validity import validity
-from runner.postgres.watch import Watch
-from runner.postgres.watcher import Mutex
+from runner.postgres.session import Connection
 from runner.workspace import discover
 
-SECOND = timedelta(seconds=1)
+if TYPE_CHECKING:
+    from runner.core.steps import SmokeTest
+
 FILES_AND_LEDGER = "files and ledger"
-CHANGED = "the database changed while this run waited: what would run is not what was shown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkout:
-    """What a run needs of the checkout's files."""
-
-    files: Sequence[MigrationFile]
-    tests: Sequence[SmokeTest]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """What was found before the mutex was taken, and goes on under it."""
-
-    ground: Ground
-    plan: Plan
-    restorable: RestorePointFacts | None  # None when no restore point is wanted
+def guarded(run: Run, change_to: Callable[[Checkout], Change], *, needed: bool = True) -> Outcome:
+    """One run, from the files and the connection to its end: `change_to` what the checkout has. Raises a RunnerError,
+    or Cancelled, with everything up to there in the journal. `needed`: without files there is nothing to do.
+    """
+    with opening(lambda: run.open_connection("worker")) as worker:  # while the files are read
+        checkout = _read_checkout(run, needed=needed)
+        return _guarded(run, change_to(checkout), checkout, worker)
 
 
-def read_checkout(run: Run, *, needed: bool = True) -> Checkout:
+def _guarded(run: Run, change: Change, checkout: Checkout, worker: Future[Connection]) -> Outcome:
+    with _connected(run, change, worker) as ground:
+        admit(run, ground.worker, ground.rows)
+        plan = _plan(run, change, checkout, ground)
+        if plan.pending:
+            from runner.commands.carry_out import carry_out
+
+            outcome = carry_out(run, change, checkout, ground, plan)
+        else:
+            change.nothing_to_do(plan, ground)
+            outcome = Outcome.UP_TO_DATE
+        if outcome is not Outcome.DRY_RUN:
+            change.afterwards(ground.worker)
+        return outcome
+
+
+def _read_checkout(run: Run, *, needed: bool) -> Checkout:
     """The stage of the files. Raises InputError with all that is wrong with them; that there are no migrations is
     nothing wrong unless they are `needed`.
     """
@@ -81,116 +58,22 @@ def read_checkout(run: Run, *, needed: bool = True) -> Checkout:
     with journal.stage("files") as tell:
         files, warnings = discover(run.checkout, config.migrations_path, config.plan.version_order, needed=needed)
         journal.findings += warnings
-        tests = read_smoke_tests(run)
+        tests: Sequence[SmokeTest] = ()
+        if config.smoke:
+            from runner.commands.smoke import read_smoke_tests
+
+            tests = read_smoke_tests(run)
         tell(f"{len(files)} in {config.migrations_path}")
     return Checkout(files=files, tests=tests)
 
 
-def guarded(run: Run, change: Change, checkout: Checkout) -> Outcome:
-    """One run, from the connection to its end. Raises a RunnerError, or Cancelled, with everything up to there in the
-    journal.
-    """
-    config = run.config
-    with _connected(run, change) as ground:
-        worker, target = ground.worker, ground.target
-        admit(run, worker, ground.rows)
-        plan = _plan(run, change, checkout, ground)
-        if not plan.pending:
-            change.nothing_to_do(plan, ground)
-            change.afterwards(worker)
-            return Outcome.UP_TO_DATE
-        if config.dry_run and config.dry_run_mode is not DryRunMode.REHEARSE:
-            approve(run, change, ground, plan, checkout.tests)
-            dry_run(run, worker, None, target, half_way=change.half_way(ground))
-            return _only_tried(run, change)
-        with opening(lambda: run.open_connection("watcher")) as watcher:  # while the files are read
-            facts = approve(run, change, ground, plan, checkout.tests)
-            _take_sessions(run, worker, target, watcher.result())
-            dry_run(run, worker, watcher.result(), target, half_way=change.half_way(ground))
-            if config.dry_run:
-                return _only_tried(run, change)
-            _review(run)
-            with holding_mutex(run, watcher.result()) as mutex:
-                outcome = _under_mutex(run, change, Shown(ground=ground, plan=plan, restorable=facts), mutex)
-            change.afterwards(worker)
-            return outcome
-
-
-def _only_tried(run: Run, change: Change) -> Outcome:
-    run.journal.skip(change.verb, run.config.dry_run_reason or "this is a dry run")
-    return Outcome.DRY_RUN
-
-
-def _under_mutex(run: Run, change: Change, shown: Shown, mutex: Mutex) -> Outcome:
-    """Nobody else is at work now: is everything still as it was shown, then do it."""
-    worker = shown.ground.worker
-    still_open(run)
-    end_dead(run, worker)
-    ground = _survey_again(run, change, shown.ground)
-    fresh = change.plan(ground)
-    if not fresh.plan.pending:
-        run.journal.plan, run.journal.migrations = fresh.standing, ()
-        change.nothing_to_do(fresh.plan, ground)
-        return Outcome.UP_TO_DATE
-    if not fresh.plan.same_as(shown.plan):
-        raise Refused(Finding(CHANGED, hint="run again to see and approve the new plan"))
-    unfinished = change.unfinished(ground)
-    back_up(run, worker)
-    still_open(run)
-    before, valid_before = schema_before(run, worker), validity(worker)
-    mark_restore_point(run, worker, shown.restorable)
-    watch = watching(run, ground.target.backend, mutex)
-    execution = _execution(run, ground, mutex, watch, unfinished)
-    try:
-        with watch:
-            change.execute(execution, ground)
-        change.verify(execution, valid_before)
-        change.smoke_test(execution)
-        with deaf():
-            end_run(execution, change.outcome)
-    except (RunnerError, Cancelled) as error:
-        if change.complete:  # else executing has told the ledger itself
-            with deaf():
-                end_run(execution, error.outcome)
-        if isinstance(error, MigrationFailed) or (change.complete and not isinstance(error, Cancelled)):
-            keep_schema(run, execution, before)  # a cancel leaves no time for it
-        raise
-    keep_schema(run, execution, before)
-    return change.outcome
-
-
-def _execution(run: Run, ground: Ground, mutex: Mutex, watch: Watch, unfinished: Unfinished) -> Execution:
-    config, console = run.config, run.console
-    return Execution(
-        worker=ground.worker,
-        backend=ground.target.backend,
-        ledger=run.ledger,
-        mutex=mutex,
-        watch=watch,
-        timeouts=run.timeouts,
-        tells_wal=ground.target.tells_wal,
-        plan_digest=run.journal.plan_document.digest if run.journal.plan_document else "",
-        restore_point=run.journal.restore_point.text if run.journal.restore_point else "",
-        release=config.release,
-        retry=config.retry,
-        starting=console.starting,
-        retrying=console.retrying,
-        tell=lambda text: console.say(f"    {text}", "yellow"),
-        scrub=run.scrub,
-        warn=run.journal.findings.append,
-        reconnect=lambda: run.open_connection("worker"),
-        done=unfinished.done,
-        failed=unfinished.failed,
-    )
-
-
 @contextmanager
-def _connected(run: Run, change: Change) -> Iterator[Ground]:
+def _connected(run: Run, change: Change, opened: Future[Connection]) -> Iterator[Ground]:
     """The worker's connection, once its server and role are found fit, and what the ledger holds."""
     config, journal = run.config, run.journal
     with ExitStack() as stack:
         with journal.stage("connect") as tell:
-            worker = stack.enter_context(run.open_connection("worker"))
+            worker = stack.enter_context(opened.result())
 
             def fit(target: Target) -> None:
                 journal.target = target
@@ -204,6 +87,8 @@ def _connected(run: Run, change: Change) -> Iterator[Ground]:
                 target, rows = survey(worker, run.ledger, fit=fit, whole=change.whole)
             except DatabaseUnusable:
                 if worker.closed:  # as a pooler does that has not even transactions
+                    from runner.postgres.pooler import refuse_statement_pooling
+
                     refuse_statement_pooling(lambda: run.open_connection("probe"))
                 raise
             tell(f"{target.server}, database {target.database}, role {target.role}")
@@ -211,54 +96,18 @@ def _connected(run: Run, change: Change) -> Iterator[Ground]:
         yield Ground(worker=worker, target=target, rows=rows)
 
 
-def _take_sessions(run: Run, worker: Connection, target: Target, watcher: Connection) -> None:
-    """See to it that both connections have a session of their own on the server, and settle those."""
-    with run.journal.stage("sessions") as tell:
-        pid = target.backend.pid
-        refuse_transaction_pooling(worker, watcher, worker_pid=pid, open_rival=lambda: run.open_connection("rival"))
-        for connection in (worker, watcher):
-            with usable(connection):
-                settle(connection)
-        tell("two, and nobody else's")
-
-
 def _plan(run: Run, change: Change, checkout: Checkout, ground: Ground) -> Plan:
     journal, order = run.journal, run.config.plan.version_order
     with journal.stage("plan") as tell:
-        journal.plan = compare(checkout.files, ground.rows.applied, order)  # told when the next line refuses
         try:
             planned = change.plan(ground)
-        except (InputError, Refused, Drift) as error:
-            journal.judge(refused_for(FILES_AND_LEDGER, error.findings))
+        except RunnerError as error:
+            journal.plan = compare(checkout.files, ground.rows.applied, order)
+            if isinstance(error, InputError | Refused | Drift):
+                journal.judge(refused_for(FILES_AND_LEDGER, error.findings))
             raise
         journal.plan = planned.standing
         journal.judge(Verdict(gate=FILES_AND_LEDGER, passed=True, reason="they agree"))
         journal.findings += planned.plan.findings
         tell(planned.in_words)
     return planned.plan
-
-
-def _survey_again(run: Run, change: Change, before: Ground) -> Ground:
-    """Target and ledger as they are under the mutex."""
-    config = run.config
-
-    def fit(target: Target) -> None:
-        check_target(target, config.tracking_schema)
-
-    target, rows = survey(before.worker, run.ledger, fit=fit, whole=change.whole, expected=before.target.ledger)
-    passing(check_environment(config.environment, rows.environment))
-    return replace(before, target=target, rows=rows)
-
-
-def _review(run: Run) -> None:
-    journal, console, delay = run.journal, run.console, run.config.timing.review_delay
-    if not delay:
-        journal.skip("review window", "none: `review-delay` is 0")
-        return
-    with journal.stage("review window") as tell:
-        console.say("  the plan above runs when the review window closes; cancel the job to stop it")
-        ends = time.monotonic() + delay / SECOND
-        while (remaining := ends - time.monotonic()) > 0:
-            console.countdown(timedelta(seconds=remaining))
-            time.sleep(min(1, remaining))
-        tell("closed, nobody cancelled")

@@ -3,23 +3,25 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from runner.commands.admit import admit
 from runner.commands.alone import alone
-from runner.commands.approve import admit
+from runner.commands.half_undone import refuse_half_undone
+from runner.commands.judging import passing
 from runner.commands.run import Run
-from runner.commands.stages import passing, refuse_half_undone
-from runner.core.headline import counted
 from runner.core.joining import Joined, recorded_in, table_of, taken_as_it_is, to_record
-from runner.core.model import LedgerRows, Migration, MigrationFile, StageState, Target
+from runner.core.migration import Migration
+from runner.core.model import LedgerRows, MigrationFile, StageState, Target
 from runner.core.parse import parse
 from runner.core.plan import changed_versions, judged_changes
+from runner.core.plural import counted
 from runner.core.same_schema import likeness
 from runner.core.schema import Schema
 from runner.core.shadow_choice import Provider
 from runner.core.table import as_text
 from runner.errors import DatabaseUnusable, Drift, Finding, InputError, Level, MigrationFailed, Outcome, Refused
 from runner.gates.confirmation import check_confirmation
-from runner.gates.health import check_target
 from runner.gates.lasting import lasting
+from runner.gates.target import check_target
 from runner.postgres.catalog_snapshot import catalog_snapshot
 from runner.postgres.from_zero import FromZero, schema_from_zero
 from runner.postgres.joining import record_joined

@@ -1,34 +1,27 @@
 """What a run has to tell so far; at any moment it gives a report that is complete up to there."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runner import __version__
-from runner.core.model import (
-    Backup,
-    DryRun,
-    Migration,
-    Plan,
-    PlanDocument,
-    Report,
-    RestorePoint,
-    RunContext,
-    SmokeResult,
-    StageResult,
-    StageState,
-    StepResult,
-    Table,
-    Target,
-    Undoing,
-    Verdict,
-    Watched,
-)
-from runner.core.schema_diff import SchemaDifference
+from runner.core.model import Plan, Report, RunContext, StageResult, StageState, Target, Verdict
 from runner.errors import Cancelled, Finding, Level, Outcome, RunnerError
+
+if TYPE_CHECKING:
+    from runner.core.backup import Backup
+    from runner.core.migration import Migration
+    from runner.core.plan_document import PlanDocument
+    from runner.core.restore_point import RestorePoint
+    from runner.core.schema_diff import SchemaDifference
+    from runner.core.steps import SmokeResult, StepResult, Undoing, Watched
+    from runner.core.table import Table
+    from runner.core.trial import DryRun
 
 
 class Tell(Protocol):
@@ -111,6 +104,8 @@ class Journal:
 
     def record_undone(self, step: StepResult) -> Undoing:
         """Keep what happened to a migration that was to be undone; returns all of it."""
+        from runner.core.steps import Undoing
+
         before = self.undoing.steps if self.undoing else ()
         self.undoing = Undoing(steps=(*before, self._placed(step)))
         return self.undoing

@@ -5,18 +5,12 @@ from dataclasses import replace
 
 from runner.commands.journal import Journal, Tell
 from runner.commands.run import Run
-from runner.core.model import (
-    PRODUCTION,
-    LedgerState,
-    Migration,
-    MigrationFile,
-    ReleasedVersion,
-    Report,
-    RestorePoint,
-    StageState,
-)
+from runner.core.migration import Migration
+from runner.core.model import PRODUCTION, LedgerState, MigrationFile, Report, StageState
 from runner.core.naming import VersionOrder
 from runner.core.parse import parse
+from runner.core.released import ReleasedVersion
+from runner.core.restore_point import RestorePoint
 from runner.errors import Cancelled, Finding, Level, Outcome, RunnerError
 from runner.gates.tag import TAGS
 from runner.postgres.session import Connection

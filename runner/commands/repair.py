@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
+from runner.commands.admit import tag_policy
 from runner.commands.alone import alone
-from runner.commands.approve import tag_policy
+from runner.commands.judging import passing
 from runner.commands.run import Run
-from runner.commands.stages import passing
-from runner.core.headline import counted
 from runner.core.model import PRODUCTION, LedgerRows, LedgerState, MigrationFile, Target, Verdict
 from runner.core.plan import changed_versions
+from runner.core.plural import counted
 from runner.core.repair import Found, Ledgered, Repair, find_repairs
 from runner.core.table import as_text
 from runner.errors import Drift, Finding, InputError, Outcome, Refused
 from runner.gates.confirmation import check_confirmation
 from runner.gates.environment import check_environment
-from runner.gates.health import check_target
 from runner.gates.tag import check_tag
+from runner.gates.target import check_target
 from runner.postgres.ledger import survey
 from runner.postgres.mending import mend
 from runner.postgres.session import Connection

@@ -4,15 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.commands.journal import Journal
 from runner.config import Config
 from runner.console import Console
 from runner.core.database_url import DatabaseUrl
 from runner.postgres.ledger import Ledger
-from runner.postgres.sending import Timeouts
 from runner.postgres.session import Connection
 from runner.templating.templates import Templates
+
+if TYPE_CHECKING:
+    from runner.postgres.sending import Timeouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,9 @@ class Run:
         )
 
     @property
-    def timeouts(self) -> Timeouts:
+    def timeouts(self) -> "Timeouts":
         """Those of the files' statements."""
+        from runner.postgres.sending import Timeouts
+
         timing = self.config.timing
         return Timeouts(lock=timing.lock_timeout, statement=timing.statement_timeout)

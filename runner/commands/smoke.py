@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
 
 from runner.commands.run import Run
-from runner.core.headline import counted
-from runner.core.model import LedgerRows, OnSmokeFailure, SmokeResult, SmokeTest, StageState, Undoing
+from runner.core.model import LedgerRows, OnSmokeFailure, StageState
+from runner.core.plural import counted
 from runner.core.smoke import parse_smoke_test
+from runner.core.steps import SmokeResult, SmokeTest, Undoing
 from runner.core.undoing import undoable
 from runner.core.validity import findings
 from runner.errors import Finding, InputError, Level, MigrationFailed, RolledBack

@@ -6,22 +6,23 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from runner.commands.journal import Journal
+from runner.commands.judging import state_of
 from runner.commands.run import Run
 from runner.config import ApprovedPlan, Config
 from runner.console import Console
-from runner.core.headline import counted
 from runner.core.lint import RULES, documented, lint
-from runner.core.model import Applied, Backend, Migration, MigrationFile, StageState, Verdict
+from runner.core.migration import Migration
+from runner.core.model import Applied, Backend, MigrationFile, Verdict
 from runner.core.parse import parse
 from runner.core.plan_document import NoPlan, read_plan
-from runner.core.undoing import half_undone
+from runner.core.plural import counted
+from runner.core.policies import LintMode
 from runner.core.validity import Validity
-from runner.errors import Finding, InputError, Refused
+from runner.errors import Finding, InputError
 from runner.gates.approved_plan import Approval
-from runner.gates.lint import LintMode, check_lint, graded
+from runner.gates.lint import check_lint, graded
 from runner.postgres.execution import Execution
-from runner.postgres.session import Connection, reading, usable
-from runner.postgres.standing import mutex_is_held
+from runner.postgres.session import reading, usable
 from runner.postgres.validity import ask_validity
 from runner.postgres.watch import Watch
 from runner.postgres.watcher import Mutex
@@ -42,16 +43,6 @@ def parsed(config: Config, journal: Journal, files: Sequence[MigrationFile]) -> 
             problems += error.findings
     journal.findings += [finding for migration in migrations for finding in migration.findings]
     return migrations, problems
-
-
-def refuse_half_undone(run: Run, connection: Connection, applied: Sequence[Applied]) -> None:
-    """Nothing comes on top of a migration of which a part is undone. While another run holds the mutex it may be at
-    that: then this one looks again once it has the mutex itself. Raises Refused.
-    """
-    schema = run.config.tracking_schema
-    half = half_undone(applied, schema)
-    if half and not mutex_is_held(connection, schema):
-        raise Refused(*half)
 
 
 def linted(
@@ -148,30 +139,3 @@ def read_back(execution: Execution) -> tuple[Sequence[Applied], Validity]:
             with reading(worker):
                 ledger, valid = execution.ledger.ask(worker), ask_validity(worker)
             return ledger().applied, valid()
-
-
-def state_of(verdict: Verdict) -> StageState:
-    """How the stage of a gate went."""
-    return StageState.OK if verdict.passed else StageState.FAILED
-
-
-def none_refused(journal: Journal) -> None:
-    """Raises Refused with every gate that refuses, so that all that is missing is known at once."""
-    if refused := [verdict for verdict in journal.verdicts if not verdict.passed]:
-        raise Refused(*(_refusal(verdict) for verdict in refused))
-
-
-def passing(verdict: Verdict) -> Verdict:
-    """The verdict of a gate that lets the run pass. Raises Refused."""
-    if not verdict.passed:
-        raise Refused(_refusal(verdict))
-    return verdict
-
-
-def refused_for(gate: str, findings: Sequence[Finding]) -> Verdict:
-    """The verdict of a gate whose refusal is an error with an exit code of its own."""
-    return Verdict(gate=gate, passed=False, reason="; ".join(map(str, findings)), way_out=findings[0].hint)
-
-
-def _refusal(verdict: Verdict) -> Finding:
-    return Finding(f"{verdict.gate}: {verdict.reason}", hint=verdict.way_out)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import groupby
 
 from runner.commands.run import Run
-from runner.core.headline import counted
 from runner.core.json_text import json_text
 from runner.core.listing import (
     History,
@@ -15,14 +14,15 @@ from runner.core.listing import (
     history_table,
     style_of_entry,
 )
-from runner.core.model import LedgerRows, MigrationFile, Plan, Table, Target
+from runner.core.model import LedgerRows, MigrationFile, Plan, Target
 from runner.core.plan import compare, judged_changes
+from runner.core.plural import counted
 from runner.core.status import Standing, migrated
 from runner.core.status_document import status_document
 from runner.core.status_table import bounded_status_table, status_notes, status_table, style_of
-from runner.core.table import as_lines, as_text
+from runner.core.table import Table, as_lines, as_text
 from runner.errors import Drift, Finding, Level, Outcome
-from runner.gates.health import check_ledger
+from runner.gates.target import check_ledger
 from runner.postgres.history import read_history
 from runner.postgres.ledger import survey
 from runner.postgres.session import Connection

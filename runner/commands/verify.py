@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from runner.commands.drift import drift, left_schema
+from runner.commands.judging import passing
 from runner.commands.run import Run
-from runner.commands.stages import passing
-from runner.core.headline import counted
-from runner.core.model import LedgerRows, Migration, MigrationFile, Plan, Target
+from runner.core.migration import Migration
+from runner.core.model import LedgerRows, MigrationFile, Plan, Target
 from runner.core.parse import parse
 from runner.core.plan import changed_versions, compare, judged_changes
+from runner.core.plural import counted
 from runner.core.status import half_done
 from runner.core.undoing import half_undone
 from runner.core.validity import findings as validity_findings
 from runner.errors import Drift, Finding, InputError, Outcome
 from runner.gates.environment import check_environment
-from runner.gates.health import check_ledger
+from runner.gates.target import check_ledger
 from runner.postgres.ledger import survey
 from runner.postgres.session import Connection
 from runner.postgres.validity import validity

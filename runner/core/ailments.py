@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from runner.core.durations import in_words
 from runner.core.health import HealthFacts
-from runner.core.model import Session
 from runner.core.sessions import SHOWN, describe
 from runner.core.sizes import count_in_words
+from runner.core.steps import Session
 from runner.errors import Finding, Level
 
 OLD = timedelta(minutes=5)  # of a transaction

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from runner.core.model import Control, Migration, Statement
+from runner.core.migration import Control, Migration, Statement
 from runner.core.statements import PLAIN, WITH_ESCAPES
 from runner.core.syntax import trees
 from runner.core.tree import options_of

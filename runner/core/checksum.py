@@ -1,15 +1,8 @@
-"""The two digests of a file: one tells that it was changed, the other whether that changes what it does."""
+"""The digest of a file that tells that it was changed. Whether that changes what it does has `sql_digest`."""
 
 import hashlib
-from collections.abc import Sequence
-
-from runner.core.plain_tokens import plain_tokens
-from runner.core.split import CutKind, SplitError, split
-from runner.core.syntax import Unreadable, tokens_between
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-BETWEEN = b"\0"  # no SQL text has one
-AT_ONCE = 64 * 1024  # bytes of a file that are taken apart at once, so that a large one needs little memory
 
 
 def normalise(data: bytes) -> bytes:
@@ -20,46 +13,3 @@ def normalise(data: bytes) -> bytes:
 def checksum(data: bytes) -> str:
     """SHA-256, hex, of the normalised text."""
     return hashlib.sha256(data).hexdigest()
-
-
-def sql_digest(data: bytes) -> str | None:
-    """SHA-256, hex, of the tokens as PostgreSQL's scanner (libpg_query) reads them, each with a NUL behind it: comments
-    and layout do not change it. None for a text that the scanner does not read.
-    """
-    digest = hashlib.sha256()
-    if _add_plain(digest, data, 0, len(data)) == len(data):  # so that nothing in it ends otherwise than it seems to
-        return digest.hexdigest()
-    digest, begin = hashlib.sha256(), 0
-    try:
-        for cut in split(data):
-            if cut.kind is not CutKind.STATEMENT:  # the scanner would take it for something else
-                return None
-            if cut.end - begin > AT_ONCE:
-                _add(digest, data, begin, cut.start)
-                begin = cut.start
-        _add(digest, data, begin, len(data))
-    except (SplitError, Unreadable):
-        return None
-    return digest.hexdigest()
-
-
-def _add(digest: "hashlib._Hash", data: bytes, start: int, end: int) -> None:
-    start = _add_plain(digest, data, start, end)
-    for group in tokens_between(data, start, end, at_once=AT_ONCE):
-        _update(digest, group)
-
-
-def _add_plain(digest: "hashlib._Hash", data: bytes, start: int, end: int) -> int:
-    """What needs no scanner; returns where that ends."""
-    groups = plain_tokens(data, start, end)
-    while True:
-        try:
-            _update(digest, next(groups))
-        except StopIteration as stop:
-            place: int = stop.value
-            return place
-
-
-def _update(digest: "hashlib._Hash", tokens: Sequence[bytes]) -> None:
-    if tokens:
-        digest.update(BETWEEN.join(tokens) + BETWEEN)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.core.cluster import CLUSTER_WIDE, NEEDED_ROLES, PASSWORD, creates_slot
 from runner.core.locks import LOCKS
-from runner.core.model import Control, Traits
+from runner.core.migration import Control, Traits
 from runner.core.objects import CHANGED, MADE, ledger_names
 from runner.core.tree import Rules, always, dotted, is_on, named, options_of, word
 

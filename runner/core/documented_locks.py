@@ -7,7 +7,7 @@ https://www.postgresql.org/docs/current/sql-createindex.html, sql-dropindex, sql
 from dataclasses import dataclass
 from typing import Any
 
-from runner.core.model import Statement
+from runner.core.migration import Statement
 from runner.core.syntax import trees
 from runner.core.tree import is_on
 from runner.core.unfinished import Detach, Existence, IndexBuild, Reindex, question

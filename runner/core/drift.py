@@ -2,9 +2,9 @@
 
 from pathlib import PurePosixPath
 
-from runner.core.checksum import sql_digest
 from runner.core.difference import common, difference
 from runner.core.model import Applied, MigrationFile, SourceFile
+from runner.core.sql_digest import sql_digest
 from runner.core.statements import WITH_ESCAPES, read_statements
 from runner.errors import Finding, Level
 

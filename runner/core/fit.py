@@ -10,7 +10,6 @@ FOLD_BEGINS, FOLD_ENDS = re.compile(r"<details\b"), re.compile(r"</details>")  #
 ROW, BELOW_HEADINGS = re.compile(r"\|.*\|"), re.compile(r"\|[-:| ]+\|")  # of a table
 SHORTENED = " …\n"
 SPARE = 80  # bytes for what must be closed behind a line that was shortened
-LARGEST_SUMMARY = 1024 * 1024  # bytes a step; GitHub drops what is larger, whole
 ALL = 0  # of the rank: what is never left out as long as anything is shown
 
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from runner.core.durations import DURATION_HINT, parse_duration
-from runner.core.model import Headers, SourceFile
+from runner.core.migration import Headers
+from runner.core.model import SourceFile
 from runner.errors import Finding
 
 NOTE = re.compile(r"--\s*(Migration|Purpose|Breaking|Origin)\s*:\s*(.*)", re.IGNORECASE)

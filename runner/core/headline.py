@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from runner.core.model import Report, StageState
-from runner.core.rollback import BEGINNING, version_below
-from runner.core.status import Change
-from runner.core.status_table import troubles
+from runner.core.plural import counted
+from runner.core.versions import BEGINNING, version_below
 from runner.errors import Drift, Level, Outcome
 
 STOPPED: Mapping[Outcome, str] = {
@@ -162,6 +161,9 @@ def _standing(report: Report) -> str:
 
 def _left(report: Report) -> Iterator[str]:
     """What needs a look, then what is pending: that word stands alone where nothing does."""
+    from runner.core.status import Change
+    from runner.core.status_table import troubles
+
     found = troubles(report.table) if report.table else {}
     for word, number in found.items():
         yield f"{counted(number, 'file' if word is Change.MODIFIED else 'migration')} {word}"
@@ -193,8 +195,3 @@ def _checked(report: Report) -> str:
 
 def _errors(report: Report, noun: str) -> str:
     return counted(sum(finding.level is Level.ERROR for finding in report.findings), noun)
-
-
-def counted(number: int, noun: str = "migration") -> str:
-    """`1 migration`, `2 migrations`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

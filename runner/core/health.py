@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from runner.core.model import Session
+from runner.core.steps import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

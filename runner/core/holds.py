@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from runner.core.durations import in_words
 from runner.core.lock_modes import blocks, mode_name
-from runner.core.model import LockHeld
+from runner.core.steps import LockHeld
 
 
 def describe_lock(lock: LockHeld) -> str:

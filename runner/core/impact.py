@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 
 from runner.core.lock_modes import STRENGTH, blocks_writes
-from runner.core.model import Impact, LockTaken, Rehearsed, Risk, TableFacts, Trace
+from runner.core.trial import Impact, LockTaken, Rehearsed, Risk, TableFacts, Trace
 
 WEAKEST_SHOWN = STRENGTH["ShareUpdateExclusiveLock"]  # what is weaker, every query takes
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from runner.core.durations import in_words
-from runner.core.headline import counted
 from runner.core.impact import Attention, attention, worth_telling
 from runner.core.lock_modes import blocks, blocks_writes, mode_name
-from runner.core.model import DryRun, DryRunMode, Impact, LockTaken, TableFacts, Trace
+from runner.core.model import DryRunMode
+from runner.core.plural import counted
 from runner.core.sizes import count_in_words, size_in_words
+from runner.core.trial import DryRun, Impact, LockTaken, TableFacts, Trace
 
 MOST_LINES = 30  # of statements in a log; the summary has all
 MOST_CHANGES = 20

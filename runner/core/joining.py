@@ -4,23 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runner.core.checksum import sql_digest
-from runner.core.model import Applied, Headers, Migration, MigrationFile, Plan, Table
+from runner.core.migration import Headers, Migration
+from runner.core.model import Applied, MigrationFile, Plan
 from runner.core.naming import VersionOrder
+from runner.core.sql_digest import sql_digest
 from runner.core.status import half_done
-from runner.core.tools import Tool
+from runner.core.table import Table
 from runner.errors import Finding, Refused
 
 HEADINGS = ("version", "name", "file")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinPolicy:
-    """How a database joins that others have migrated."""
-
-    verify: bool = False  # compare it first with what the files make of an empty one
-    tool: Tool | None = None  # that has migrated it; None for a baseline
-    table: str = ""  # of that tool, where it is not in its usual place: "ops.flyway_schema_history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

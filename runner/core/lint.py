@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from runner.core.model import Control, Migration, Statement
+from runner.core.migration import Control, Migration, Statement
 from runner.errors import Finding, Level
 
 LARGEST = 1024 * 1024  # bytes of a file that squawk and the search for secrets look at

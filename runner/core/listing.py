@@ -7,30 +7,13 @@ from typing import Any
 
 from runner.core.durations import in_words
 from runner.core.json_text import schema_url
-from runner.core.model import RunContext, Table, Target
+from runner.core.model import RunContext, Target
 from runner.core.status import first_line
-from runner.core.table import address_of, moment
+from runner.core.table import Table, address_of, moment
 
 HEADINGS = ("executed at", "version", "action", "result", "took", "by", "environment", "run", "note")
 SCHEMA_FILE, VERSION = "history.schema.json", 1
 SHORT_ID = 8  # characters of a run's id that tell it from others
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListingPolicy:
-    """What the user asked to see."""
-
-    json: bool = False  # for a program
-    exit_code: bool = False  # something pending is a failure
-    limit: int = 50  # entries, the last ones
-    version: str | None = None
-    action: str | None = None
-    result: str | None = None
-    since: datetime | timedelta | None = None  # a moment, with its zone, or how long ago
-
-    def begin(self, now: datetime) -> datetime | None:
-        """The moment from which entries are shown; None for the beginning."""
-        return now - self.since if isinstance(self.since, timedelta) else self.since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.core.impact_words import describe_table
-from runner.core.model import Migration, TableFacts
+from runner.core.migration import Migration
 from runner.core.schema import Schema, SchemaObject
 from runner.core.schema_diff import SchemaDifference
 from runner.core.syntax import trees
 from runner.core.tree import word
+from runner.core.trial import TableFacts
 from runner.errors import Finding, Level
 
 TABLES = frozenset({"table", "foreign table"})

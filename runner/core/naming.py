@@ -43,6 +43,9 @@ class Kind(StrEnum):
     CHECK = ".check"
 
 
+KINDS = {None: Kind.UP, Kind.DOWN.value: Kind.DOWN, Kind.CHECK.value: Kind.CHECK}  # as SHAPE finds them
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileName:
     """A file name, taken apart."""
@@ -51,22 +54,21 @@ class FileName:
     version: str
     name: str
     kind: Kind
-
-    @property
-    def stem(self) -> str:
-        """What the files of one migration share: `02_add_status`."""
-        return self.path.name.removesuffix(f"{self.kind}.sql")
+    stem: str  # what the files of one migration share: `02_add_status`
 
 
 def parse_name(path: PurePosixPath) -> FileName | Finding:
     """Take a file name apart, or say what is wrong with it."""
-    match = SHAPE.fullmatch(path.name)
+    whole = path.name
+    match = SHAPE.fullmatch(whole)
     if not match:
         return Finding("this name is not that of a migration", path=path, hint=EXAMPLE)
     if match["name"].endswith(".up"):
-        mended = path.name.replace(".up.sql", ".sql")
+        mended = whole.replace(".up.sql", ".sql")
         return Finding("a migration has no .up in its name", path=path, hint=f"rename it to {mended}")
-    return FileName(path=path, version=match["version"], name=match["name"], kind=Kind(match["kind"] or ""))
+    version, name, kind = match.group("version", "name", "kind")
+    stem = whole.removesuffix(f"{kind or ''}.sql")
+    return FileName(path=path, version=version, name=name, kind=KINDS[kind], stem=stem)
 
 
 def problems_of_order(names: Sequence[FileName], order: VersionOrder) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from runner.core.model import Migration, Statement
+from runner.core.migration import Migration, Statement
 
 
 def extensions_of(migrations: Sequence[Migration]) -> dict[str, tuple[Migration, Statement]]:

@@ -1,14 +1,21 @@
 """What to do now: true to how the run ended, one sentence each."""
 
-from collections.abc import Iterator
+from __future__ import annotations
 
-from runner.core.model import PRODUCTION, DryRun, DryRunMode, Plan, Report, StepResult, Undoing
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from runner.core.model import PRODUCTION, DryRunMode, Plan, Report
 from runner.core.phrases import OF_A_ROLLBACK
 from runner.core.plan import comes_late
-from runner.core.retry import DEADLOCK, LOCK_TIMEOUT, RETRYABLE, SERIALIZATION
-from runner.core.rollback import goes_on, settle_undone, version_below
-from runner.core.sessions import PREPARED
+from runner.core.sqlstates import DEADLOCK, LOCK_TIMEOUT, RETRYABLE, SERIALIZATION
+from runner.core.versions import version_below
 from runner.errors import Outcome
+
+if TYPE_CHECKING:
+    from runner.core.steps import StepResult, Undoing
+    from runner.core.trial import DryRun
+
 
 JOINING = frozenset({"baseline", "adopt"})
 
@@ -82,6 +89,8 @@ def _to(report: Report) -> str:
 
 def _how_to_go_on_undoing(report: Report, stuck: StepResult) -> str:
     version = stuck.migration.version
+    from runner.core.ways_back import goes_on, settle_undone
+
     settle = f"`{settle_undone(report, version)}`"
     if not goes_on(stuck):
         rest = "" if version == report.migrations[-1].version else f" Then run again with {_to(report)}."
@@ -130,6 +139,8 @@ def _how_to_go_on(failed: StepResult) -> str:
         return "Run again when fewer others write to these tables"
     if code != LOCK_TIMEOUT:
         return "When the cause is mended, run again"
+    from runner.core.sessions import PREPARED
+
     oldest = next((session for session in failed.in_the_way if session.pid != PREPARED), None)
     if oldest is None:
         return "Run again at a quieter moment"

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from runner.core.checksum import sql_digest
 from runner.core.headers import parse_headers
-from runner.core.model import Headers, Migration, MigrationFile, SourceFile, Statement
+from runner.core.migration import Headers, Migration, Statement
+from runner.core.model import MigrationFile, SourceFile
 from runner.core.naming import LEDGER_FILE
 from runner.core.other_tools import marks_of_other_tools
+from runner.core.policies import ParsePolicy
+from runner.core.sql_digest import sql_digest
 from runner.core.statements import read_statements
 from runner.core.transaction import shape
 from runner.errors import Finding, InputError, Level
@@ -17,14 +18,6 @@ CLIENT_ENCODING = re.compile(
     rb"SET\s+(?:SESSION\s+|LOCAL\s+)?(?:client_encoding\s*(?:=|\bTO\b)|NAMES)\s*'?([\w-]+)", re.IGNORECASE
 )
 UTF8 = frozenset({b"utf8", b"utf-8", b"unicode", b"default"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsePolicy:
-    """What the user decided about files in general."""
-
-    tracking_schema: str = "public"
-    own_transactions: bool = False  # files may begin and commit on their own
 
 
 ORDINARY = ParsePolicy()

@@ -1,6 +1,6 @@
 """Bytes of a file → line and column, as an editor counts them: from 1, columns in characters."""
 
-from runner.core.model import Statement
+from runner.core.migration import Statement
 
 
 class Places:

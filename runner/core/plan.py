@@ -1,24 +1,15 @@
 """Files and ledger → what runs, in which order, and what contradicts what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from runner.core.drift import judge_change
 from runner.core.model import Applied, MigrationFile, Plan
 from runner.core.naming import LEDGER_FILE, VersionOrder
+from runner.core.policies import PlanPolicy
 from runner.errors import Drift, Finding, InputError, Level, Refused
 
 KNOWN_SHOWN = 10
 NONE: Mapping[str, str] = {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanPolicy:
-    """What the user asked of the plan."""
-
-    version: str | None = None  # the last version to run; None runs all
-    version_order: VersionOrder = VersionOrder.AUTO
-    allow_out_of_order: bool = False
 
 
 def changed_versions(files: Sequence[MigrationFile], applied: Sequence[Applied]) -> list[str]:
@@ -92,6 +83,8 @@ def _changed(file: MigrationFile, recorded: Mapping[int, Applied]) -> bool:
 
 
 def _judged(file: MigrationFile, recorded: Mapping[int, Applied], bodies: Mapping[str, str]) -> Finding:
+    from runner.core.drift import judge_change
+
     row = recorded[int(file.version)]
     return judge_change(file, row, bodies.get(row.version))
 

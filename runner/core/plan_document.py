@@ -4,12 +4,16 @@ Canonical: keys sorted, no blanks, UTF-8, text as it is. Two plans with one dige
 order, by the same rules, on the same ground.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from runner.core.checksum import checksum
-from runner.core.model import Identity, Migration, Plan, PlanDocument, SmokeTest, SourceFile, Target, Verdict
+from runner.core.migration import Migration
+from runner.core.model import Plan, SourceFile, Target, Verdict
+from runner.core.steps import SmokeTest
 
 FORMAT = 1
 WORDS = {
@@ -25,6 +29,31 @@ WORDS = {
 }
 OF_A_FILE = {"checksum": "its content", "sql_digest": "its SQL", "check": "its check file", "down": "its down file",
              "path": "its name"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDocument:
+    """A plan in the form that is approved, made by `plan_document`."""
+
+    content: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The canonical JSON."""
+        return json.dumps(self.content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, hex."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Where statements land, whatever the address says."""
+
+    system: str = ""  # the number of the cluster; empty where the role may not read it
+    search_path: str = ""  # the schemas in which the session looks for names, as they resolve
 
 
 class NoPlan(ValueError):

@@ -5,18 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from runner.core.durations import in_words
+from runner.core.policies import WatchPolicy
 
 SECOND = timedelta(seconds=1)
 UPKEEP = "ShareUpdateExclusiveLock"  # wanted by VACUUM, ANALYZE and what has CONCURRENTLY in it: no query waits for it
 OLD_SNAPSHOTS = "virtualxid"  # awaited by nothing but what has CONCURRENTLY in it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchPolicy:
-    """What others may suffer before the worker is cancelled; zero is without limit."""
-
-    sessions: int = 0  # that wait behind it at once
-    time: timedelta = timedelta()  # that one of them waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,12 @@ from enum import Enum, auto
 from itertools import accumulate
 
 from runner.core.drift import judge_change
-from runner.core.headline import counted
-from runner.core.model import Applied, LedgerRows, MigrationFile, Status, Table
-from runner.core.parse import ParsePolicy, parse
+from runner.core.model import Applied, LedgerRows, MigrationFile, Status
+from runner.core.parse import parse
+from runner.core.plural import counted
+from runner.core.policies import ParsePolicy, RepairPolicy
 from runner.core.resume import settled
+from runner.core.table import Table
 from runner.core.undoing import why_half_undone
 from runner.errors import Finding, InputError, Level, Refused
 
@@ -19,21 +21,6 @@ HEADINGS = ("what", "before", "after")
 AGAIN = "no row: it is pending again"
 NO_ENVIRONMENT = "none recorded"  # no name of an environment has a blank
 UNFINISHED = frozenset({Status.PENDING, Status.RUNNING, Status.FAILED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepairPolicy:
-    """What the user asked to be mended; nothing of it means all that is found."""
-
-    environment: str | None = None  # that the database is to belong to
-    settle: tuple[str, int | None] | None = None  # a version and how many of its statements are done; None: undone
-    forget: str | None = None  # a version
-    yes: bool = False  # nobody is asked
-
-    @property
-    def asks_for_something(self) -> bool:
-        """One thing is to be done, and nothing else."""
-        return any((self.environment, self.settle, self.forget))
 
 
 class Mending(Enum):

@@ -4,50 +4,35 @@ Every key is always there: what is not known, or does not apply, is null, and no
 bounded; `…_left_out` counts what a list has not.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from runner.core.backup import Backup
 from runner.core.durations import milliseconds
 from runner.core.headline import headline
 from runner.core.impact import Attention, attention
 from runner.core.impact_words import dry_run_verdict
 from runner.core.lock_modes import blocks, blocks_writes, mode_name
-from runner.core.model import (
-    Backup,
-    DryRun,
-    DryRunMode,
-    Impact,
-    LockHeld,
-    LockTaken,
-    Migration,
-    Rehearsed,
-    Report,
-    RestorePoint,
-    Retry,
-    RunContext,
-    SequenceMoved,
-    Session,
-    SmokeResult,
-    SourceFile,
-    StageResult,
-    StepResult,
-    Table,
-    TableFacts,
-    Target,
-    Trace,
-    Undoing,
-    Verdict,
-    Watched,
-)
-from runner.core.rollback import RestoreTarget, RollbackInstructions, rollback_instructions
+from runner.core.migration import Migration
+from runner.core.model import DryRunMode, Report, RunContext, SourceFile, StageResult, Target, Verdict
+from runner.core.restore_point import RestorePoint
 from runner.core.schema import SchemaObject
-from runner.core.schema_diff import SchemaDifference
 from runner.core.sessions import SHOWN
+from runner.core.steps import LockHeld, Retry, Session, SmokeResult, StepResult, Undoing, Watched
+from runner.core.table import Table
+from runner.core.trial import DryRun, Impact, LockTaken, Rehearsed, SequenceMoved, TableFacts, Trace
+from runner.core.ways_back import RestoreTarget, RollbackInstructions, rollback_instructions
 from runner.errors import Finding, Level
+
+if TYPE_CHECKING:
+    from runner.core.schema_diff import SchemaDifference
+
 
 VERSION = 1  # grows when a key goes or means something else; a key more, or a word more, is no new version
 SCHEMA_FILE = "report.schema.json"  # beside our pages

@@ -1,9 +1,26 @@
 """What decides whether a restore point can have a name, or a position."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 FUNCTION = "pg_catalog.pg_create_restore_point(text)"
 MINIMAL = "minimal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorePoint:
+    """Where the database can be restored to, as far as its write-ahead log is kept."""
+
+    at: datetime  # by the server's clock
+    name: str = ""  # of the point in the write-ahead log; empty when none was made
+    lsn: str = ""  # its position there: "0/16B3748"; empty when the role may not ask
+    archived: bool | None = None  # the server archives its log; None when it does not tell
+
+    @property
+    def text(self) -> str:
+        """`db_migrate_1a2b3c4d`, or `0/16B3748 at 2026-11-22 12:00:00 UTC`."""
+        time = f"{self.at:%Y-%m-%d %H:%M:%S %Z}"
+        return self.name or (f"{self.lsn} at {time}" if self.lsn else time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

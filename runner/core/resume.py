@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from runner.core.certainty import NOBODY_KNOWS, Certainty, certainty, step_behind
 from runner.core.headers import parse_headers
-from runner.core.headline import counted
-from runner.core.model import Applied, Migration, SourceFile, Statement, Status
+from runner.core.migration import Migration, Statement
+from runner.core.model import Applied, SourceFile, Status
+from runner.core.plural import counted
 from runner.core.session_state import lost_with_the_session
 from runner.core.statements import read_statements
 from runner.core.transaction import shape

@@ -1,30 +1,18 @@
 """Whether a migration that failed is tried again, and when."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from runner.core.durations import in_words
-from runner.core.model import Retry, Session
+from runner.core.policies import RetryPolicy
 from runner.core.sessions import list_in_the_way
+from runner.core.sqlstates import CANCELED, DEADLOCK, LOCK_TIMEOUT, SERIALIZATION
+from runner.core.steps import Retry, Session
 from runner.errors import Finding
 
 FIRST_PAUSE = timedelta(seconds=0.5)
 LONGEST_PAUSE = timedelta(seconds=30)
 DOUBLINGS = 6  # no more change anything
-MOST_RETRIES = 100  # then the pauses alone take 48 minutes at most; those of 10 retries take 2.5
-
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-LOCK_TIMEOUT, DEADLOCK, SERIALIZATION, CANCELED = "55P03", "40P01", "40001", "57014"
-RETRYABLE = frozenset({LOCK_TIMEOUT, DEADLOCK, SERIALIZATION})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How often a migration is tried again: 0 is never, MOST_RETRIES the most. The time in all is bounded by that: each
-    attempt waits for each of its locks for no longer than the lock timeout, each pause is no longer than LONGEST_PAUSE.
-    """
-
-    retries: int
 
 
 def pause(attempt: int, jitter: float) -> timedelta:

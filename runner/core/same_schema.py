@@ -8,9 +8,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from runner.core.model import Table
 from runner.core.schema import RELATIONS, Schema, SchemaObject, schema_of
 from runner.core.schema_diff import TABLES, SchemaDifference, schema_difference
+from runner.core.table import Table
 
 NOT_COMPARED = frozenset({"grant", "revoke", "comment"})
 # What stands in no schema. What the files make of it must be there; the rest is the operator's, and of an extension

@@ -7,10 +7,10 @@ from typing import Any
 
 from runner.core.durations import in_words
 from runner.core.lock_modes import mode_name
-from runner.core.model import Session
 from runner.core.progress import Progress, describe_progress
 from runner.core.queue import Waiting
 from runner.core.sessions import describe
+from runner.core.steps import Session
 
 FIRST_LINE, NEXT_LINE = 1.0, 10.0  # seconds
 

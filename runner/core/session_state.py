@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from runner.core.model import Migration, Statement
+from runner.core.migration import Migration, Statement
 from runner.core.statements import WITH_ESCAPES
 
 RUNS_FUNCTIONS = frozenset(

@@ -8,7 +8,7 @@ from runner.core.database_url import DatabaseUrl, parse_database_url
 
 DOCKER_SCHEME = "docker://"
 # https://github.com/distribution/reference/blob/main/reference.go: name, tag and digest, as `docker run` takes them
-IMAGE = re.compile(r"[a-z0-9][a-z0-9._/-]*(?::\d+/[a-z0-9._/-]+)?(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?")
+IMAGE = r"[a-z0-9][a-z0-9._/-]*(?::\d+/[a-z0-9._/-]+)?(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 
 
 class Provider(StrEnum):
@@ -40,7 +40,7 @@ def parse_shadow_choice(text: str) -> ShadowChoice:
         return ShadowChoice(provider=Provider(text))
     if text.startswith(DOCKER_SCHEME):
         image = text.removeprefix(DOCKER_SCHEME)
-        if not IMAGE.fullmatch(image):
+        if not re.fullmatch(IMAGE, image):
             raise NoImage(image)
         return ShadowChoice(provider=Provider.DOCKER, image=image)
     return ShadowChoice(provider=Provider.URL, url=parse_database_url(text))

@@ -1,5 +1,6 @@
 """Sizes and counts for people."""
 
+LARGEST_SUMMARY = 1024 * 1024  # bytes of a step; GitHub drops what is larger, whole
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")  # of 1024, as pg_size_pretty has them
 THOUSANDS = ("", " k", " M", " bn")
 

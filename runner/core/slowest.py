@@ -3,7 +3,7 @@
 import heapq
 from datetime import timedelta
 
-from runner.core.model import StatementTime
+from runner.core.steps import StatementTime
 
 KEPT = 10
 WORTH_KEEPING = timedelta(milliseconds=1)

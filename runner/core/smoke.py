@@ -7,10 +7,12 @@ transaction: https://www.postgresql.org/docs/current/sql-set-transaction.html.
 import re
 from collections.abc import Iterator
 
-from runner.core.model import SmokeTest, SourceFile, Statement
+from runner.core.migration import Statement
+from runner.core.model import SourceFile
 from runner.core.parse import CLIENT_ENCODING, UTF8
 from runner.core.places import locate
 from runner.core.statements import WITH_ESCAPES, read_statements
+from runner.core.steps import SmokeTest
 from runner.core.syntax import TooDeep, Unreadable, trees
 from runner.errors import Finding, InputError
 

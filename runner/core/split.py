@@ -5,7 +5,7 @@ BEGIN ATOMIC … END ends nothing is psql's rule as well. Works on bytes, in one
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,6 +32,8 @@ def _uneventful(*more: bytes, stops: bytes = b"", literal: bytes = rb"(?<![eE])"
 
 
 UNEVENTFUL = _uneventful()
+OF_ROWS = rb"(?i:INSERT|UPDATE|DELETE|SELECT|VALUES|WITH|MERGE)\b"  # how statements begin that read or write rows
+EASY = re.compile(BLANK.pattern + OF_ROWS + UNEVENTFUL.pattern + rb";", re.DOTALL)  # to its end there is nothing to see
 UNEVENTFUL_WITH_ESCAPES = _uneventful(literal=ESCAPED)  # while standard_conforming_strings is off
 COMMENT = rb"/\*(?:[^*/]++|\*(?!/)|/(?!\*)|/\*.*?\*/)*+\*/"  # with others inside, but none inside of those
 GAP = rb"(?:[ \t\n\r\f\v]|--[^\n\r]*+|" + COMMENT + rb")++"
@@ -59,12 +61,13 @@ COPY_FROM_CLIENT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )  # fmt: skip
 END_OF_DATA = re.compile(rb"^\\\.[ \t]*$", re.MULTILINE)
-LITERALS = re.compile(rb"standard_conforming_strings", re.IGNORECASE)
+LITERALS = b"standard_conforming_strings"
 LITERALS_SET = re.compile(
     rb"SET\s+(?:SESSION\s+|LOCAL\s+)?standard_conforming_strings\s*(?:=|\bTO\b)\s*'?(\w+)"
     rb"|RESET\s+(?:standard_conforming_strings|ALL)\b",
     re.IGNORECASE,
 )
+PIECE = 64 * 1024  # bytes
 OFF = frozenset({b"off", b"false", b"no", b"0"})
 
 
@@ -91,18 +94,25 @@ class Cut:
     start: int
     end: int
     kind: CutKind = CutKind.STATEMENT
+    count: int = 1  # statements
 
 
-def split(data: bytes) -> Iterator[Cut]:
-    """The statements of a text, in order, and the commands of psql between them; empty statements are left out.
+def split(data: bytes, *, together: int = 0) -> Iterator[Cut]:
+    """The statements of a text, in order, and the commands of psql between them; empty statements are left out. Those
+    that read or write rows come in cuts of several, of `together` bytes at most, as far as nothing odd is in them.
 
     Raises SplitError, after what stands before the place.
     """
     position = start = skip_blank(data, 0)
-    watches_literals = LITERALS.search(data) is not None
+    watches_literals = mentions(data, (LITERALS,), 0, len(data))
     escapes = False  # whether plain literals have backslash escapes
     uneventful, opened = _manner(data, start, escapes=escapes), 0
     while True:
+        if together and position == start and not escapes and (rows := _rows(data, start, start + together)):
+            yield rows
+            position = start = skip_blank(data, data.index(b";", rows.end) + 1)
+            uneventful = _manner(data, start, escapes=escapes)
+            continue
         position = _past(uneventful, data, position)
         match data[position : position + 1]:
             case b";" if not opened:
@@ -121,10 +131,8 @@ def split(data: bytes) -> Iterator[Cut]:
                 uneventful, opened = _manner(data, start, escapes=escapes), 0
             case b"'" | b'"' | b"$" | b"-" | b"/" as mark:
                 position = _behind(data, position, mark, escapes=escapes)
-            case b"(":
-                position, opened = position + 1, opened + 1
-            case b")":
-                position, opened = position + 1, max(opened - 1, 0)
+            case b"(" | b")" as mark:
+                position, opened = position + 1, max(opened + (1 if mark == b"(" else -1), 0)
             case b"":
                 break
             case _:
@@ -132,6 +140,25 @@ def split(data: bytes) -> Iterator[Cut]:
                 opened += _opens(word[1].upper(), opened) if word else 0
                 position = word.end() if word else position + 1
     yield from _statement(data, start, len(data), escapes=escapes)
+
+
+def mentions(data: bytes, names: Sequence[bytes], start: int, end: int) -> bool:
+    """Whether one of the names, which are in lower case, stands between two places of a text, in whatever case. Looks
+    at it piece by piece: that is faster than a search that ignores case, and needs no second copy.
+    """
+    longest = max(map(len, names))
+    pieces = (data[begin : min(begin + PIECE + longest, end)].lower() for begin in range(start, end, PIECE))
+    return any(name in piece for piece in pieces for name in names)
+
+
+def _rows(data: bytes, start: int, most: int) -> Cut | None:
+    """The easy statements from here on, as far as they end before a place, but one of any length; None if there is
+    none.
+    """
+    end, count = start, 0
+    while (easy := EASY.match(data, end)) and (not count or easy.end() <= most):
+        end, count = easy.end(), count + 1
+    return Cut(start, _trimmed(data, start, end - 1), count=count) if count else None
 
 
 def _manner(data: bytes, start: int, *, escapes: bool) -> "re.Pattern[bytes]":
@@ -151,10 +178,16 @@ def _opens(word: bytes, opened: int) -> int:
 
 
 def _statement(data: bytes, start: int, end: int, *, escapes: bool) -> Iterator[Cut]:
-    while end > start and data[end - 1] in b" \t\n\r\f\v":
-        end -= 1
+    end = _trimmed(data, start, end)
     if end > start:
         yield Cut(start, end, CutKind.ESCAPES if escapes and b"\\" in data[start:end] else CutKind.STATEMENT)
+
+
+def _trimmed(data: bytes, start: int, end: int) -> int:
+    """The end without blanks before it."""
+    while end > start and data[end - 1] in b" \t\n\r\f\v":
+        end -= 1
+    return end
 
 
 def skip_blank(data: bytes, position: int) -> int:

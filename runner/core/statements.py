@@ -7,15 +7,16 @@ from enum import Enum, auto
 from itertools import islice
 
 from runner.core.classify import traits, traits_of_words
-from runner.core.model import SourceFile, Statement, Traits
+from runner.core.migration import Statement, Traits
+from runner.core.model import SourceFile
 from runner.core.places import Places
-from runner.core.split import Cut, CutKind, SplitError, skip_blank, split
+from runner.core.split import OF_ROWS, Cut, CutKind, SplitError, mentions, skip_blank, split
 from runner.core.syntax import TooDeep, Unreadable, trees
 from runner.errors import Finding, Level
 
 LARGE = 1024 * 1024  # bytes; from here on plain statements are not parsed, and sent many together
 AT_ONCE = 64 * 1024  # bytes that are parsed, or sent, together
-PLAIN = re.compile(rb"(?:INSERT|UPDATE|DELETE|SELECT|VALUES|WITH|MERGE)\b", re.IGNORECASE)
+PLAIN = re.compile(OF_ROWS)
 LEDGER_NAMES = (
     b"schema_migrations", b"migration_history", b"migration_runs", b"migration_environment", b"migration_status_view",
 )  # fmt: skip
@@ -79,9 +80,11 @@ class _Reader:
     def cuts(self) -> Iterator[Cut]:
         """The statements; what only psql understands becomes a problem."""
         try:
-            for cut in split(self._data):
+            for cut in split(self._data, together=AT_ONCE if self._large else 0):
                 if cut.kind is CutKind.PSQL:
                     self._problems.append(self._psql(cut))
+                elif cut.count > 1 and mentions(self._data, LEDGER_NAMES, cut.start, cut.end):
+                    yield from _one_by_one(self._data, cut)
                 else:
                     yield cut
         except SplitError as error:
@@ -91,19 +94,22 @@ class _Reader:
         """How a statement is read."""
         if cut.kind is CutKind.ESCAPES:
             return Manner.ESCAPES
+        if cut.count > 1:
+            return Manner.PLAIN
         return Manner.PLAIN if self._large and self._is_plain(cut) else Manner.PARSED
 
     def _is_plain(self, cut: Cut) -> bool:
         """Whether nothing about a statement must be known."""
         if not PLAIN.match(self._data, cut.start):
             return False
-        return not _names_the_ledger(self._data, cut.start, cut.end)
+        return not mentions(self._data, LEDGER_NAMES, cut.start, cut.end)
 
     def read(self, cuts: Sequence[Cut], manner: Manner) -> Iterable[Statement]:
         """The statements of a batch: one of each cut, but of plain ones one for all."""
         match manner:
             case Manner.PLAIN:
-                return [self._statement(cuts[0].start, cuts[-1].end, PLAIN_TRAITS, count=len(cuts))]
+                count = sum(cut.count for cut in cuts)
+                return [self._statement(cuts[0].start, cuts[-1].end, PLAIN_TRAITS, count=count)]
             case Manner.ESCAPES:
                 return [self._with_escapes(cut) for cut in cuts]
             case Manner.PARSED:
@@ -174,11 +180,10 @@ class _Reader:
         return Finding(message, path=self._source.path, line=line, column=column, hint=hint)
 
 
-def _names_the_ledger(data: bytes, start: int, end: int) -> bool:
-    """Piece by piece and in lower case, which is faster than a search that ignores case, and needs no second copy."""
-    longest = max(map(len, LEDGER_NAMES))
-    pieces = (data[begin : min(begin + AT_ONCE + longest, end)].lower() for begin in range(start, end, AT_ONCE))
-    return any(name in piece for piece in pieces for name in LEDGER_NAMES)
+def _one_by_one(data: bytes, rows: Cut) -> Iterator[Cut]:
+    """The statements of a cut that has several."""
+    for cut in split(data[rows.start : rows.end]):
+        yield replace(cut, start=rows.start + cut.start, end=rows.start + cut.end)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from runner.core.checksum import checksum, sql_digest
+from runner.core.checksum import checksum
 from runner.core.model import Applied, MigrationFile, Status
 from runner.core.naming import VersionOrder
 from runner.core.plan import comes_late, compare
@@ -244,6 +244,8 @@ def _change(file: MigrationFile | None, row: Recorded) -> Change | None:
         return Change.MISSING
     if not row.completed or row.checksum == file.checksum:
         return None
+    from runner.core.sql_digest import sql_digest
+
     return Change.EDITED if row.sql_digest and row.sql_digest == sql_digest(file.up.data) else Change.MODIFIED
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from runner.core.durations import in_words
-from runner.core.model import Table, Target
+from runner.core.model import Target
 from runner.core.status import Change, LastRun, Migrated, Standing, State, by_whom
-from runner.core.table import address_of, moment
+from runner.core.table import Table, address_of, moment
 
 HEADINGS = ("version", "name", "state", "applied at", "by", "took", "drift", "down", "note")
 ALWAYS = 6  # of the columns: the others are left out where none of their cells has a word

@@ -2,15 +2,25 @@
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from runner.core.model import Table
 from runner.core.visible import visible
 
 BETWEEN, MARGIN = "  ", "    "
 NARROWEST = 20  # characters of a text below its row
 ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&+,;=%-]+")  # nothing that ends a link in Markdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What a command lists, for people."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    links: Mapping[str, str] = field(default_factory=dict)  # where a cell leads, by its text
+    notes: tuple[tuple[str, str], ...] = ()  # below it: each with the address where it leads; empty for none
 
 
 def as_text(table: Table) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.core.durations import in_words, milliseconds
-from runner.core.model import Report, StageResult, StageState, StepResult
+from runner.core.model import Report, StageResult, StageState
+from runner.core.steps import StepResult
 
 SHORTEST_RUN = timedelta(seconds=1)  # below, there is nothing to look for
 SHORTEST = timedelta(milliseconds=1)  # of what is drawn, unless it failed

@@ -7,7 +7,8 @@ an enum cannot be used before it is committed, on https://www.postgresql.org/doc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from runner.core.model import Control, Headers, SourceFile, Statement, Traits
+from runner.core.migration import Control, Headers, Statement, Traits
+from runner.core.model import SourceFile
 from runner.errors import Finding, Level
 
 ONE_TRANSACTION = "a migration and its ledger row are one transaction, begun and committed by the runner"

@@ -7,16 +7,18 @@ from pathlib import PurePosixPath
 from runner.core.certainty import NOBODY_KNOWS, certainty, step_behind
 from runner.core.checksum import checksum
 from runner.core.drift import diff_of
-from runner.core.headline import counted
-from runner.core.model import Applied, Migration, MigrationFile, Plan, SourceFile, Status
+from runner.core.migration import Migration
+from runner.core.model import Applied, MigrationFile, Plan, SourceFile, Status
 from runner.core.naming import LEDGER_FILE, VersionOrder
-from runner.core.parse import ORDINARY, ParsePolicy, parse_down
+from runner.core.parse import ORDINARY, parse_down
 from runner.core.plan import compare
+from runner.core.plural import counted
+from runner.core.policies import BackPolicy, ParsePolicy
 from runner.core.resume import begins_alike, settled
-from runner.core.rollback import BEGINNING
 from runner.core.session_state import lost_with_the_session
 from runner.core.statements import read_statements
 from runner.core.status import half_done
+from runner.core.versions import BEGINNING
 from runner.errors import Finding, InputError, Level, Refused
 
 DOWN = ".down.sql"
@@ -28,14 +30,6 @@ KEPT_COUNTS = (
     "the ledger's belongs to what was applied; to run another one, undo by hand (docs/rollback.md#undoing-by-hand)"
 )
 BEGUN_TO_UNDO = "it was begun, outside of a transaction, and no run has told how it ended"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackPolicy:
-    """How far to go back: one of the two is given."""
-
-    to: str | None = None  # the version that stays the last; BEGINNING for none
-    steps: int | None = None  # how many migrations, the last ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

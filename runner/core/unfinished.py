@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from runner.core.certainty import IN_THE_CATALOG
 from runner.core.index_shape import Shape, shape_of
-from runner.core.model import Statement
+from runner.core.migration import Statement
 from runner.core.syntax import trees
 from runner.core.tree import word
 

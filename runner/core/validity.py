@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from runner.core.model import Migration, Statement
+from runner.core.migration import Migration, Statement
 from runner.core.syntax import trees
 from runner.core.tree import word
 from runner.errors import Finding, Level

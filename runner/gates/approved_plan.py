@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from runner.core.model import PlanDocument, Verdict
-from runner.core.plan_document import what_moved
+from runner.core.model import Verdict
+from runner.core.plan_document import PlanDocument, what_moved
 
 NONE = "none"
 DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -3,33 +3,15 @@
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from runner.core.model import PRODUCTION, Verdict
-from runner.core.phrases import OF_A_MIGRATION, OF_A_ROLLBACK
-
-VARIABLE = "CONFIRM_PRODUCTION_MIGRATION"
+from runner.core.phrases import OF_A_MIGRATION, OF_A_ROLLBACK, VARIABLE
+from runner.core.policies import ConfirmationPolicy
 
 QUOTES = "\"'`´“”„‟‘’‚‛«»‹›"
 DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣－\N{SOFT HYPHEN}"), "-")
 BETWEEN = re.compile(r"[\s_.-]*")  # what stands where the hyphen should
 YES_OR_NO = frozenset({"true", "false", "yes", "no", "y", "n", "on", "off", "1", "0", "ok"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfirmationPolicy:
-    """What was said, and how the run was started."""
-
-    environment: str
-    confirmation: str  # exactly as given
-    variable: str  # the value of CONFIRM_PRODUCTION_MIGRATION
-    manual: bool  # started with GitHub's form, where only the typed phrase counts
-    rollback: bool = False  # which has a phrase of its own
-
-    @property
-    def phrase(self) -> str:
-        """What must be said."""
-        return OF_A_ROLLBACK if self.rollback else OF_A_MIGRATION
 
 
 def check_confirmation(policy: ConfirmationPolicy) -> Verdict:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from runner.core.model import Migration
+from runner.core.migration import Migration
 from runner.errors import Finding
 
 FOR_GOOD = frozenset({"ALTER SYSTEM", "ALTER ROLE", "DROP ROLE"})

@@ -1,13 +1,13 @@
 """What the linters found may refuse a run, when it is asked to."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
-from enum import StrEnum
 
-from runner.core.headline import counted
 from runner.core.lint import RULES
 from runner.core.model import Verdict
+from runner.core.plural import counted
+from runner.core.policies import LintMode, LintPolicy
 from runner.errors import Finding, Level
 
 SQUAWK_RULES = frozenset(
@@ -32,22 +32,6 @@ SQUAWK_RULES = frozenset(
     """.split()  # noqa: SIM905 - 79 quoted words would not be read
 )
 """The names that squawk knows, the opt-in ones included (https://squawkhq.com/docs/rules)."""
-
-
-class LintMode(StrEnum):
-    """What a finding does to the run."""
-
-    OFF = "off"
-    WARN = "warn"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LintPolicy:
-    """How the files that are about to run are looked at."""
-
-    mode: LintMode
-    exclude: frozenset[str] = frozenset()  # rules, squawk's or ours, that are not asked
 
 
 def check_lint(policy: LintPolicy, findings: Sequence[Finding]) -> Verdict:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from runner.core.headline import counted
-from runner.core.model import Migration, Verdict
+from runner.core.migration import Migration
+from runner.core.model import Verdict
+from runner.core.plural import counted
 
 GATE = "transaction"
 

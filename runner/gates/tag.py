@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from runner.core.model import PRODUCTION, Verdict
-from runner.core.semver import parse_version
 
 GATE = "tag"
 TAGS, BRANCHES = "refs/tags/", "refs/heads/"
@@ -55,6 +54,8 @@ def check_tag(policy: TagPolicy) -> Verdict:
 
 
 def _of_tag(tag: str, *, allow_prerelease: bool) -> Verdict:
+    from runner.core.semver import parse_version
+
     version = parse_version(tag.removeprefix("v"))
     if version is None or not tag.startswith("v"):
         return _refused(f"the tag {tag} is not one of a version: {_what_is_wrong(tag)}", "push a tag such as v1.2.3")
@@ -65,6 +66,8 @@ def _of_tag(tag: str, *, allow_prerelease: bool) -> Verdict:
 
 
 def _what_is_wrong(tag: str) -> str:
+    from runner.core.semver import parse_version
+
     if parse_version(tag):
         return "it lacks the `v`"
     if parse_version(tag.removeprefix("V")):

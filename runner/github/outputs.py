@@ -10,8 +10,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from runner.core.fit import LARGEST_SUMMARY
 from runner.core.model import Report
+from runner.core.sizes import LARGEST_SUMMARY
 
 REPORT_FOLDER, REPORT_FILE, PLAN_FILE = "db-migrate-report", "report.json", "plan.json"
 

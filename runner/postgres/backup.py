@@ -12,8 +12,9 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from runner.core.backup import Backup
 from runner.core.durations import milliseconds
-from runner.core.model import Backup, BackupMode
+from runner.core.model import BackupMode
 from runner.errors import DatabaseUnusable, Finding, InputError
 from runner.postgres.programs import LocalPrograms, ProgramFailed, address_of, carried_programs
 from runner.postgres.session import Connection

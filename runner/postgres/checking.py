@@ -10,7 +10,8 @@ import psycopg
 from psycopg.pq.abc import PGresult
 
 from runner.core.frame import code_frame
-from runner.core.model import Migration, SourceFile, Statement
+from runner.core.migration import Migration, Statement
+from runner.core.model import SourceFile
 from runner.errors import Finding, MigrationFailed
 from runner.postgres.sending import failing_at, failure_of
 from runner.postgres.session import Connection

@@ -11,11 +11,14 @@ from itertools import takewhile
 from typing import TypeVar
 
 from runner.core.certainty import Certainty, behind
-from runner.core.model import LedgerState, Migration, MigrationFile, Retry, Session, StepResult
+from runner.core.migration import Migration
+from runner.core.model import LedgerState, MigrationFile
 from runner.core.naming import LEDGER_FILE
-from runner.core.retry import CANCELED, LOCK_TIMEOUT, explained, retry_of
+from runner.core.retry import explained, retry_of
+from runner.core.sqlstates import CANCELED, LOCK_TIMEOUT
+from runner.core.steps import Retry, Session, StepResult
 from runner.errors import Cancelled, DatabaseUnusable, Finding, Level, Outcome
-from runner.postgres.ahead import can_be_sent_ahead, run_ahead
+from runner.postgres.ahead import Unit, can_be_sent_ahead, run_ahead
 from runner.postgres.execution import Execution
 from runner.postgres.failures import lost, not_ours
 from runner.postgres.nontransactional import run_nontransactional
@@ -154,7 +157,8 @@ class _Run:
         return self._execution.watch.take_reason() if self._execution.watch else ""
 
     def _with_retries(self, step: StepResult) -> StepResult:
-        return replace(step, retries=tuple(retry for migration, retry in self._tried if migration is step.migration))
+        retries = tuple(retry for migration, retry in self._tried if migration is step.migration)
+        return replace(step, retries=retries) if retries else step
 
     def _settled(self, failed: StepResult) -> Generator[StepResult, None, StepResult | None]:
         """What is true of those under way when the connection was lost; returns the failure that is left."""
@@ -236,12 +240,18 @@ def _attempt(
     first = waiting[0]
     if execution.release:
         whole = tuple(waiting)
-        return run_ahead(execution, [whole]) if all(map(can_be_sent_ahead, whole)) else run_waiting(execution, whole)
+        return _run_ahead(execution, [whole]) if all(map(can_be_sent_ahead, whole)) else run_waiting(execution, whole)
     if not first.transactional:
         return _run_counted(execution, first, done, failed=again or first.version in execution.failed)
     if ahead := [(migration,) for migration in takewhile(can_be_sent_ahead, waiting)]:
-        return run_ahead(execution, ahead)
+        return _run_ahead(execution, ahead)
     return run_waiting(execution, (first,))
+
+
+def _run_ahead(execution: Execution, units: Sequence[Unit]) -> Iterator[StepResult]:
+    """As many as can be, and behind them the one that has to wait after all."""
+    if unit := (yield from run_ahead(execution, units)):
+        yield from run_waiting(execution, unit)
 
 
 def _run_counted(

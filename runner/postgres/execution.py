@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from runner.core.model import Backend, Migration, Retry
-from runner.core.retry import RetryPolicy
+from runner.core.migration import Migration
+from runner.core.model import Backend
+from runner.core.policies import RetryPolicy
+from runner.core.steps import Retry
 from runner.errors import Finding
 from runner.postgres.ledger import Ledger
 from runner.postgres.sending import Timeouts

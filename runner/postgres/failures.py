@@ -1,11 +1,16 @@
 """What is said when a migration ends for a reason that is not in its file."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import psycopg
 
-from runner.core.model import Migration
 from runner.errors import Finding
+
+if TYPE_CHECKING:
+    from runner.core.migration import Migration
 
 
 def not_ours(migration: Migration) -> Finding:

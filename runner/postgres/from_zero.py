@@ -9,7 +9,8 @@ import psycopg
 from psycopg import conninfo, sql
 
 from runner.core.database_url import DatabaseUrl, shown
-from runner.core.model import Migration, RunContext
+from runner.core.migration import Migration
+from runner.core.model import RunContext
 from runner.core.needs import extensions_of, roles_of
 from runner.core.schema import Schema
 from runner.core.shadow_choice import Provider, ShadowChoice

@@ -5,7 +5,8 @@ from typing import Any, LiteralString
 
 from psycopg import errors, rows, sql
 
-from runner.core.listing import History, HistoryEntry, ListingPolicy
+from runner.core.listing import History, HistoryEntry
+from runner.core.policies import ListingPolicy
 from runner.postgres.moments import known
 from runner.postgres.session import Connection, reading, usable
 

@@ -2,7 +2,7 @@
 
 from psycopg import errors
 
-from runner.core.model import Identity
+from runner.core.plan_document import Identity
 from runner.postgres.session import Connection, reading, usable
 
 IDENTIFIER = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()"

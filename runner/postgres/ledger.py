@@ -1,11 +1,13 @@
 """The ledger's tables: reading them, bringing them to their current shape, and writing what a run does."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from psycopg import errors, rows, sql
 
@@ -18,33 +20,33 @@ from runner.core.model import (
     Backend,
     LedgerRows,
     LedgerState,
-    Migration,
     MigrationFile,
-    ReleasedVersion,
     RunContext,
     SourceFile,
     Status,
-    StepResult,
     Target,
 )
 from runner.core.naming import LEDGER_FILE
-from runner.core.schema import Schema
-from runner.core.undoing import BEGUN_TO_UNDO, Kept
 from runner.errors import DatabaseUnusable
-from runner.postgres.binding import bound
+from runner.postgres.binding import Call, Prepared, bound, prepared
 from runner.postgres.failures import mutex_lost
 from runner.postgres.moments import known
 from runner.postgres.session import Connection, reading, recover, together, usable
 from runner.postgres.watcher import HELD_KEY, Mutex
 from runner.resources import PACKAGE, bundled
 
+if TYPE_CHECKING:
+    from runner.core.migration import Migration
+    from runner.core.released import ReleasedVersion
+    from runner.core.schema import Schema
+    from runner.core.steps import StepResult
+    from runner.core.undoing import Kept
+
 TABLES = ["schema_migrations", "migration_history", "migration_runs", "migration_environment"]
 CODECS = {"UTF8": "utf-8", "SQL_ASCII": "utf-8", "LATIN1": "latin-1", "LATIN9": "iso8859-15", "WIN1252": "cp1252"}
 LARGEST_BODY = 1024 * 1024  # bytes of SQL that the ledger keeps of a file
 LARGEST_SCHEMA = 16 * 1024 * 1024  # characters of a schema that it keeps
-UNKNOWN = timedelta(-1)  # a duration that the server knows better
 MADE_UP = "22012"  # the division by zero with which statements of ours stop what is behind them
-UNFLUSHED = "SET LOCAL synchronous_commit = off"  # for what may be lost in a crash, as it then means nothing
 
 MAKE_SCHEMA: LiteralString = """
     DO $make$
@@ -130,7 +132,8 @@ ANNOUNCE: LiteralString = """
     WHERE schema_migrations.status <> 'completed'"""
 BEGUN: LiteralString = """
     schema_migrations.transactional IS FALSE AND schema_migrations.status IN ('running', 'failed')"""
-# Nothing may follow on what was not written: a division by zero stops also what was sent behind without waiting.
+# Nothing may follow on what was not written: a division by zero stops also what was sent behind without waiting. The
+# mark may be lost in a crash of the server, as it then means nothing.
 MARK_RUNNING: LiteralString = """
     WITH marked AS (
         UPDATE {schema}.schema_migrations
@@ -139,7 +142,13 @@ MARK_RUNNING: LiteralString = """
         WHERE version = %(version)s AND status <> 'completed' AND run_id = %(run_id)s
           AND EXISTS (SELECT FROM pg_locks WHERE pid = %(holder)s AND {held_key} = %(mutex)s)
         RETURNING version)
-    SELECT 1 / count(*) FROM marked"""
+    SELECT 1 / count(*), pg_catalog.set_config('synchronous_commit', 'off', true) FROM marked"""
+# Behind a proof that the mutex is ours it is enough that somebody holds it, who then cannot share it: another run makes
+# the row its own. It costs a fiftieth of asking pg_locks.
+IS_MARKED: LiteralString = """
+    SELECT 1 / count(*) FROM {schema}.schema_migrations
+    WHERE version = %(version)s AND status = 'running' AND run_id = %(run_id)s
+      AND NOT pg_try_advisory_xact_lock_shared(%(mutex)s)"""
 COUNT_DONE: LiteralString = """
     UPDATE {schema}.schema_migrations SET statements_done = %(done)s
     WHERE version = %(version)s AND status = 'running' AND run_id = %(run_id)s
@@ -174,7 +183,13 @@ RECORD_COMPLETED: LiteralString = """
         SELECT gen_random_uuid(), version, 'apply', clock_timestamp(), execution_time_ms, 'success', %(actor)s,
                %(environment)s, %(run_id)s
         FROM recorded
-        RETURNING execution_time_ms)
+        RETURNING execution_time_ms
+    ), marked AS (
+        UPDATE {schema}.schema_migrations
+        SET status = 'running', checksum = %(next_checksum)s, error_message = NULL, transactional = true,
+            statements_total = %(next_statements)s, statements_done = 0, body = NULL
+        WHERE version = %(next_version)s AND status <> 'completed' AND run_id = %(run_id)s
+          AND EXISTS (SELECT FROM recorded))
     SELECT pg_current_xact_id()::text, max(execution_time_ms), 1 / count(*) FROM kept"""
 RECORD_FAILED: LiteralString = """
     WITH recorded AS (
@@ -323,6 +338,8 @@ class Ledger:
 
     def texts(self, connection: Connection, versions: Sequence[str]) -> dict[str, Kept]:
         """What it kept of these versions' files. A ledger of an older shape may have kept nothing."""
+        from runner.core.undoing import Kept
+
         with usable(connection):
             try:
                 with reading(connection):
@@ -353,6 +370,8 @@ class Ledger:
             with reading(connection):
                 cursor = connection.execute(self._sql(KEPT), [run_id])
             row = cursor.fetchone()
+        from runner.core.schema import Schema
+
         try:
             return Schema.from_json(row[0]) if row and row[0] else None
         except ValueError:  # of another version of db-migrate
@@ -448,29 +467,54 @@ class Ledger:
         """Show that this migration is under way, with its first `done` statements done by an earlier run; False when
         the row is not this run's any more, or the mutex is lost.
         """
+        body = None if migration.transactional else kept(connection, migration.file.up)  # for going on in it
+        given = self._mark(migration, mutex) | {"done": done, "body": body}
         try:
             with _at_once(connection):
-                connection.execute(UNFLUSHED)
-                connection.execute(self.marking(connection, migration, mutex, done))
+                connection.execute(bound(connection, self._sql(MARK_RUNNING), given))
         except errors.DivisionByZero:
             connection.rollback()
             return False
         return True
 
-    def marking(self, connection: Connection, migration: Migration, mutex: Mutex, done: int = 0) -> bytes:
-        """The statement for it, which fails where `mark_running` is false."""
-        given = {
+    @property
+    def prepared(self) -> tuple[Prepared, ...]:
+        """What `marking`, `proving_marked` and `recording` call."""
+        return self._marking, self._proof, self._recording
+
+    @property
+    def _marking(self) -> Prepared:
+        return _prepared("db-migrate: mark", MARK_RUNNING, self.schema)
+
+    @property
+    def _proof(self) -> Prepared:
+        return _prepared("db-migrate: is marked", IS_MARKED, self.schema)
+
+    @property
+    def _recording(self) -> Prepared:
+        return _prepared("db-migrate: record", RECORD_COMPLETED, self.schema)
+
+    def marking(self, migration: Migration, mutex: Mutex) -> Call:
+        """What `mark_running` does for a transactional migration; it fails where that is false."""
+        return self._marking.call(self._mark(migration, mutex))
+
+    def proving_marked(self, migration: Migration, mutex: Mutex) -> Call:
+        """It fails unless the migration, which `recording` has marked, is still this run's, and the mutex is held."""
+        given = {"version": migration.version, "run_id": self.context.run_id, "mutex": mutex.key}
+        return self._proof.call(given)
+
+    def _mark(self, migration: Migration, mutex: Mutex) -> dict[str, Any]:
+        return {
             "version": migration.version,
             "checksum": migration.file.checksum,
             "run_id": self.context.run_id,
             "transactional": migration.transactional,
             "statements": migration.statement_count,
-            "done": done,
-            "body": None if migration.transactional else kept(connection, migration.file.up),  # for going on in it
+            "done": 0,
+            "body": None,
             "holder": mutex.holder,
             "mutex": mutex.key,
         }
-        return bound(connection, self._sql(MARK_RUNNING), given)
 
     def count_done(self, connection: Connection, migration: Migration, done: int, *, mutex: int, holder: int) -> bool:
         """Keep how many statements of a migration outside of a transaction are done; False when its row is not this
@@ -485,31 +529,46 @@ class Ledger:
         the backend `holder` no longer holds the mutex.
         """
         try:
-            connection.execute(self._recording(connection, step, mutex=mutex, holder=holder))
+            given = self._record(connection, step.migration, step.duration, mutex=mutex, holder=holder)
+            connection.execute(bound(connection, self._sql(RECORD_COMPLETED), given))
         except errors.DivisionByZero:
             return False
         return True
 
-    def recording(self, connection: Connection, migration: Migration, mutex: Mutex) -> bytes:
-        """The statement that writes row and history, with the time since BEGAN or the beginning of the transaction;
-        returns the transaction's number and that time in milliseconds. It fails when the mutex is lost.
+    def recording(
+        self, connection: Connection, migration: Migration, mutex: Mutex, successor: Migration | None
+    ) -> Call:
+        """What writes row and history, with the time since BEGAN or the beginning of the transaction, and marks a
+        transactional `successor` with the same commit, if its row is still this run's; returns the transaction's number
+        and that time in milliseconds. It fails when the mutex is lost.
         """
-        step = StepResult(migration=migration, duration=UNKNOWN)
-        return self._recording(connection, step, mutex=mutex.key, holder=mutex.holder)
+        given = self._record(connection, migration, mutex=mutex.key, holder=mutex.holder, successor=successor)
+        return self._recording.call(given)
 
-    def _recording(self, connection: Connection, step: StepResult, *, mutex: int, holder: int) -> bytes:
-        file = step.migration.file
-        given = {
-            **self._common(step),
+    def _record(
+        self,
+        connection: Connection,
+        migration: Migration,
+        took: timedelta | None = None,
+        *,
+        mutex: int,
+        holder: int,
+        successor: Migration | None = None,
+    ) -> dict[str, Any]:
+        file = migration.file
+        return {
+            **self._common(migration, took),
             "name": stored(connection, file.name),
             "checksum": file.checksum,
-            "sql_digest": step.migration.sql_digest,
+            "sql_digest": migration.sql_digest,
             "body": kept(connection, file.up),
             **_down(connection, file.down),
             "mutex": mutex,
             "holder": holder,
+            "next_version": successor.version if successor else None,
+            "next_checksum": successor.file.checksum if successor else None,
+            "next_statements": successor.statement_count if successor else None,
         }
-        return bound(connection, self._sql(RECORD_COMPLETED), given)
 
     def record_failed(self, connection: Connection, step: StepResult, error: str) -> int | None:
         """Write the failure of a migration; None when its row is not this run's to write, else how many of its
@@ -517,7 +576,7 @@ class Ledger:
         of which a step may or may not have been done stays `running`: the next run must not guess.
         """
         given = {
-            **self._common(step),
+            **self._common(step.migration, step.duration),
             "error": stored(connection, error),
             "status": Status.FAILED if step.sure else Status.RUNNING,
             "done": step.statements_done,
@@ -532,7 +591,8 @@ class Ledger:
         keeps it. `announced`: the entry of `announce_undoing`, which this one replaces. False, with the transaction
         aborted, when it was not completed, or the mutex is lost.
         """
-        given = self._common(step) | {"announced": announced, "mutex": mutex.key, "holder": mutex.holder}
+        given = self._common(step.migration, step.duration)
+        given |= {"announced": announced, "mutex": mutex.key, "holder": mutex.holder}
         try:
             connection.execute(bound(connection, self._sql(RECORD_UNDONE), given))
         except errors.DivisionByZero:
@@ -547,7 +607,9 @@ class Ledger:
         nothing written, when the ledger does not have it as completed, or the mutex is lost. `announced`: the entry of
         an attempt before, which this one replaces.
         """
-        given = self._common(StepResult(migration=down, duration=UNKNOWN)) | _down(connection, down.source)
+        given = self._common(down) | _down(connection, down.source)
+        from runner.core.undoing import BEGUN_TO_UNDO
+
         given |= {"announced": announced, "done": done, "error": BEGUN_TO_UNDO}
         return self._entry(connection, ANNOUNCE_UNDOING, given, mutex)
 
@@ -570,7 +632,7 @@ class Ledger:
         came, unless the mutex is lost; returns the entry. None, with nothing written, when the ledger does not have the
         migration as completed. `announced`: as for `record_undone`.
         """
-        given = self._common(step) | {
+        given = self._common(step.migration, step.duration) | {
             "announced": announced,
             "error": stored(connection, error),
             "undoing": Status.FAILED if step.sure else Status.RUNNING,
@@ -592,21 +654,24 @@ class Ledger:
         """The versions that runs of this run's ref have completed, those of the first run first: of a tag, what it has
         migrated.
         """
+        from runner.core.released import ReleasedVersion
+
         with usable(connection):
             with reading(connection):
                 cursor = connection.cursor(row_factory=rows.class_row(ReleasedVersion))
                 cursor.execute(self._sql(RELEASED), [self.context.ref, self.context.repository], binary=True)
             return cursor.fetchall()
 
-    def _common(self, step: StepResult) -> dict[str, Any]:
+    def _common(self, migration: Migration, took: timedelta | None = None) -> dict[str, Any]:
+        """`took`: None where the server knows that better."""
         return {
-            "version": step.migration.version,
-            "ms": None if step.duration is UNKNOWN else milliseconds(step.duration),
+            "version": migration.version,
+            "ms": None if took is None else milliseconds(took),
             "actor": self.context.actor,
             "environment": self.environment,
             "run_id": self.context.run_id,
-            "statements": step.migration.statement_count,
-            "transactional": step.migration.transactional,
+            "statements": migration.statement_count,
+            "transactional": migration.transactional,
         }
 
 
@@ -652,6 +717,11 @@ def formatted(query: LiteralString, schema: str, *, wal: bool = False) -> bytes:
         )
         .as_bytes(None)
     )
+
+
+@cache
+def _prepared(name: str, query: LiteralString, schema: str) -> Prepared:
+    return prepared(name.encode(), formatted(query, schema))
 
 
 def survey(

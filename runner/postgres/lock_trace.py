@@ -15,9 +15,10 @@ from psycopg import rows
 
 from runner.core.documented_locks import Documented, documented_locks
 from runner.core.lock_modes import STRENGTH, blocks_writes
-from runner.core.model import LockTaken, Statement, Trace
+from runner.core.migration import Statement
 from runner.core.sessions import without_values
 from runner.core.statements import WITH_ESCAPES
+from runner.core.trial import LockTaken, Trace
 from runner.postgres.session import Connection, usable
 from runner.resources import PACKAGE
 

@@ -8,8 +8,9 @@ from itertools import accumulate
 
 from runner.core.certainty import Certainty, certainty, certainty_alone
 from runner.core.course import AGAIN
-from runner.core.model import Migration, Statement, StepResult
+from runner.core.migration import Migration, Statement
 from runner.core.session_state import settings_to_repeat
+from runner.core.steps import StepResult
 from runner.errors import DatabaseUnusable, Finding, MigrationFailed
 from runner.postgres.checking import check
 from runner.postgres.ledger import Ledger

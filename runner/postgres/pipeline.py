@@ -18,6 +18,7 @@ from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from runner.core.durations import milliseconds
+from runner.postgres.binding import Call, Prepared
 from runner.postgres.session import Connection
 from runner.postgres.signals import audible
 
@@ -65,14 +66,23 @@ class Pipeline(Generic[T]):
             pass  # it is lost, which shows when it is used next
         self._connection.close()
 
-    def send(self, sql: bytes, token: T, *, with_rows: bool = False) -> None:
-        """Send a statement, or leave it to the next wait to do so. The rows of its answer are thrown away as they come,
-        unless it is to be `with_rows`. Raises psycopg.OperationalError when the connection is lost.
+    def send(self, what: bytes | Prepared | Call, token: T, *, with_rows: bool = False) -> None:
+        """Send a statement, or leave it to the next wait to do so: one to execute, to prepare, or that is prepared. The
+        rows of its answer are thrown away as they come, unless it is to be `with_rows`. Raises psycopg.OperationalError
+        when the connection is lost.
         """
-        self._pgconn.send_query_params(sql, None)
+        if isinstance(what, Call):
+            self._pgconn.send_query_prepared(what.name, what.values)
+            size = sum(len(value) for value in what.values if value)
+        elif isinstance(what, Prepared):
+            self._pgconn.send_prepare(what.name, what.sql)
+            size = len(what.sql)
+        else:
+            self._pgconn.send_query_params(what, None)
+            size = len(what)
         self._pgconn.send_flush_request()  # or the server keeps its answers until they are 8 kB
         self._ended = False
-        self._append(_Sent(token, len(sql), with_rows))
+        self._append(_Sent(token, size, with_rows))
 
     def answers(self, patience: timedelta | None = None) -> Iterator[tuple[T, PGresult]]:
         """The answers that are there, in order; waits for the first, for `patience` at most. Raises

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from runner.core.difference import difference
-from runner.core.model import Backend, LedgerState, Migration, RunContext, StepResult
+from runner.core.migration import Migration
+from runner.core.model import Backend, LedgerState, RunContext
 from runner.core.naming import LEDGER_FILE
+from runner.core.steps import StepResult
 from runner.errors import Finding, MigrationFailed
 from runner.postgres.execute import apply
 from runner.postgres.execution import Execution

@@ -15,9 +15,10 @@ from datetime import timedelta
 from psycopg.pq import TransactionStatus
 
 from runner.core.certainty import Certainty, block_of, certainty
-from runner.core.model import Migration, Rehearsed, SequenceMoved, Statement, Trace
+from runner.core.migration import Migration, Statement
 from runner.core.naming import LEDGER_FILE
 from runner.core.statements import WITH_ESCAPES
+from runner.core.trial import Rehearsed, SequenceMoved, Trace
 from runner.errors import DatabaseUnusable, Finding, MigrationFailed
 from runner.postgres.ahead import FORGET
 from runner.postgres.checking import check

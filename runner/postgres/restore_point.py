@@ -16,8 +16,8 @@ from psycopg.errors import (
     UndefinedFunction,
 )
 
-from runner.core.model import RestorePoint, RestorePointMode
-from runner.core.restore_point import RestorePointFacts
+from runner.core.model import RestorePointMode
+from runner.core.restore_point import RestorePoint, RestorePointFacts
 from runner.errors import DatabaseUnusable, Finding
 from runner.postgres.session import Connection, reading, usable
 

@@ -14,7 +14,8 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from runner.core.durations import milliseconds
 from runner.core.frame import code_frame
-from runner.core.model import Migration, SourceFile, Statement
+from runner.core.migration import Migration, Statement
+from runner.core.model import SourceFile
 from runner.core.places import locate
 from runner.core.split import split
 from runner.errors import Finding, MigrationFailed
@@ -27,13 +28,11 @@ LONGEST_SAYING = 4096  # characters of each thing that the server says of an err
 # the mutex. Then the ledger is written as who we are, not by a role, path or limit that the file has set. Servers from
 # before November 2024 do not reset the role with the session's user.
 DEFERRED = b"SET CONSTRAINTS ALL IMMEDIATE"
-AS_OURSELVES = (
-    b"SET LOCAL session_authorization TO DEFAULT",
-    b"SET LOCAL role TO DEFAULT",
-    b"SET LOCAL search_path TO pg_catalog, pg_temp",
-    b"SET LOCAL statement_timeout TO '1min'",
-    b"SET LOCAL lock_timeout TO '30s'",
-)
+AS_OURSELVES = b"""
+    SELECT pg_catalog.set_config('session_authorization', NULL, true), pg_catalog.set_config('role', NULL, true),
+           pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+           pg_catalog.set_config('statement_timeout', '1min', true),
+           pg_catalog.set_config('lock_timeout', '30s', true)"""  # NULL: what SET LOCAL … TO DEFAULT does
 COPYING = {ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH}
 
 
@@ -91,16 +90,18 @@ def _drained(pgconn: PGconn) -> PQGen[tuple[int, int, PGresult]]:
     """How many statements were answered before the last answer, the rows of all, and that answer; flat in memory."""
     done, rows, last = -1, 0, None
     yield from generators.send(pgconn)
+    with suppress(psycopg.Error):  # nothing is under way any more
+        pgconn.set_chunked_rows_mode(CHUNK)  # for all statements of the message
     while True:
-        with suppress(psycopg.Error):  # nothing is under way any more
-            pgconn.set_chunked_rows_mode(CHUNK)
-        result = yield from generators.fetch(pgconn)
+        # What has arrived is taken without a wait: of rows, each statement has an answer.
+        result = (yield from generators.fetch(pgconn)) if pgconn.is_busy() else pgconn.get_result()
         if result is None:
             break
-        if result.status in COPYING:
+        status = result.status
+        if status in COPYING:
             pgconn.finish()
             raise psycopg.OperationalError("the server wants to be sent the data of a COPY, or to send it")
-        if result.status not in PARTS:
+        if status not in PARTS:
             done, rows, last = done + 1, rows + (result.command_tuples or 0), result
     assert last is not None  # noqa: S101 - whatever is sent is answered
     return done, rows, last

@@ -17,9 +17,10 @@ from psycopg.pq.abc import PGresult
 
 from runner.core.durations import in_words, milliseconds
 from runner.core.frame import code_frame
-from runner.core.model import SmokeResult, SmokeTest, Statement
-from runner.core.retry import CANCELED
+from runner.core.migration import Statement
 from runner.core.smoke import is_query
+from runner.core.sqlstates import CANCELED
+from runner.core.steps import SmokeResult, SmokeTest
 from runner.errors import Cancelled, DatabaseUnusable, Finding
 from runner.postgres.checking import Questions, judged, not_true, why_not_true, wrong_row
 from runner.postgres.pipeline import Pipeline

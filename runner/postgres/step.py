@@ -12,7 +12,7 @@ from runner.core.certainty import Certainty, block_of, blocks_nobody, certainty
 from runner.core.course import AGAIN, Course, being_built
 from runner.core.durations import milliseconds
 from runner.core.frame import code_frame
-from runner.core.model import Migration, Statement
+from runner.core.migration import Migration, Statement
 from runner.core.resume import settled
 from runner.core.session_state import sets_lock_timeout
 from runner.core.slowest import Slowest

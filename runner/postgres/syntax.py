@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from psycopg.pq import DiagnosticField, ExecStatus
 
 from runner.core.frame import code_frame
-from runner.core.model import Migration, SourceFile, Statement
+from runner.core.migration import Migration, Statement
+from runner.core.model import SourceFile
 from runner.core.places import locate
 from runner.errors import Finding
 from runner.postgres.session import Connection

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from psycopg import rows
 
-from runner.core.model import TableFacts
+from runner.core.trial import TableFacts
 from runner.postgres.session import Connection, reading, usable
 from runner.resources import PACKAGE
 

@@ -4,9 +4,10 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
-from runner.core.model import Migration, Statement, StepResult
+from runner.core.migration import Migration, Statement
 from runner.core.naming import LEDGER_FILE
 from runner.core.slowest import Slowest
+from runner.core.steps import StepResult
 from runner.errors import Cancelled, Finding, MigrationFailed
 from runner.postgres.ahead import FORGET, Unit, patience
 from runner.postgres.checking import check
@@ -78,7 +79,7 @@ def _record(execution: Execution, account: "_Account") -> None:
     worker, migration, mutex = execution.worker, account.migration, execution.mutex
     try:
         with failing_at(migration.source):
-            worker.execute(b"; ".join(AS_OURSELVES))
+            worker.execute(AS_OURSELVES)
             if migration.file.path.name == LEDGER_FILE:
                 execution.ledger.install(worker)
             ours = execution.ledger.record_completed(worker, account.result(), mutex=mutex.key, holder=mutex.holder)

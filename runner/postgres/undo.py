@@ -9,10 +9,13 @@ from itertools import accumulate
 
 from runner.core.certainty import Certainty, behind, certainty
 from runner.core.course import AGAIN
-from runner.core.model import LedgerState, Migration, Retry, Session, StepResult
-from runner.core.retry import CANCELED, LOCK_TIMEOUT, explained, retry_of
+from runner.core.migration import Migration
+from runner.core.model import LedgerState
+from runner.core.retry import explained, retry_of
 from runner.core.session_state import settings_to_repeat
 from runner.core.slowest import Slowest
+from runner.core.sqlstates import CANCELED, LOCK_TIMEOUT
+from runner.core.steps import Retry, Session, StepResult
 from runner.errors import Cancelled, DatabaseUnusable, Finding, MigrationFailed
 from runner.postgres.ahead import FORGET, patience
 from runner.postgres.execute import begun
@@ -176,7 +179,7 @@ class _Undoing:
         execution, down = self._execution, self._down
         try:
             with failing_at(down.source):
-                connection.execute(b"; ".join(AS_OURSELVES))
+                connection.execute(AS_OURSELVES)
                 undone = execution.ledger.record_undone(connection, self._result(), execution.mutex, self._announced)
         except MigrationFailed as error:
             raise MigrationFailed(of_the_ledger(down, error.findings[0])) from None

@@ -12,11 +12,12 @@ import psycopg
 from psycopg.rows import dict_row
 
 from runner.core.holds import Holds
-from runner.core.model import Session, Watched
+from runner.core.policies import WatchPolicy
 from runner.core.progress import progress_of
-from runner.core.queue import Queue, Waiting, WatchPolicy, longest_wait, offence, queue_behind
+from runner.core.queue import Queue, Waiting, longest_wait, offence, queue_behind
 from runner.core.samples import Awaited, Narrator, Sample, session_of
 from runner.core.sessions import one_line, without_values
+from runner.core.steps import Session, Watched
 from runner.errors import Finding, Level
 from runner.postgres.session import Connection
 from runner.postgres.signals import unheard_by_threads

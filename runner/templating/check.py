@@ -9,7 +9,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
 
 from runner.errors import Finding
-from runner.render import FOLDER
+from runner.resources import TEMPLATES
 from runner.templating.sandbox import BUILTIN, INTERNAL, OF_JINJA, Sandbox, Source
 from runner.templating.values import ATTRIBUTES
 
@@ -120,7 +120,7 @@ class _Check:
     def _tree(self, name: str) -> nodes.Template:
         if name in self._trees:
             return self._trees[name]
-        return self._sandbox.ours.parse((FOLDER / name.removeprefix(BUILTIN)).read_text())
+        return self._sandbox.ours.parse((TEMPLATES / name.removeprefix(BUILTIN)).read_text())
 
 
 def _referred(tree: nodes.Template) -> Iterator[tuple[int, str | None]]:

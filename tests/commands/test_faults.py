@@ -306,8 +306,8 @@ def test_a_reader_that_went_away_does_not_stop_the_run(db_migrate: CommandLine, 
     db_migrate.write(_01_one=ONE, _02_wait="SELECT pg_sleep(1);", _03_three="CREATE TABLE three ();")
     with running(db_migrate, "--verbose") as process:
         assert process.stdout is not None
-        while "02_wait" not in process.stdout.readline():
-            pass
+        while "02_wait" not in (line := process.stdout.readline()):
+            assert line, "it has ended"
         process.stdout.close()
         assert process.wait(timeout=20) == 0
     assert "three" in database.tables()

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
-from runner.core.model import Backup, BackupMode
-from runner.core.rollback import rollback_instructions
+from runner.core.backup import Backup
+from runner.core.model import BackupMode
+from runner.core.ways_back import rollback_instructions
 from runner.errors import Outcome
 from tests.builders import a_report, a_step, a_target
 from tests.commands.conftest import CommandLine, Ran

@@ -15,7 +15,7 @@ from runner.core.health import (
     Synchronous,
     WraparoundVacuum,
 )
-from runner.core.model import Session
+from runner.core.steps import Session
 from runner.errors import Finding, Level
 
 MINUTE = timedelta(minutes=1)

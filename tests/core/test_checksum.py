@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.checksum import checksum, normalise, sql_digest
+from runner.core.checksum import checksum, normalise
+from runner.core.sql_digest import sql_digest
 from tests.builders import STEADY
 
 

@@ -4,7 +4,7 @@ import postgast
 import pytest
 
 from runner.core.classify import traits, traits_of_words
-from runner.core.model import Control, Traits
+from runner.core.migration import Control, Traits
 
 
 def traits_of(sql: str) -> Traits:

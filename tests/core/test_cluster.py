@@ -4,7 +4,7 @@ import postgast
 import pytest
 
 from runner.core.classify import traits
-from runner.core.model import Traits
+from runner.core.migration import Traits
 
 
 def traits_of(sql: str) -> Traits:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.checksum import sql_digest
 from runner.core.difference import LONGEST, WIDEST
 from runner.core.drift import judge_change
+from runner.core.sql_digest import sql_digest
 from runner.errors import Finding, Level
 from tests.builders import STEADY, a_migration_file, applied
 

@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from runner.core.headers import parse_headers
-from runner.core.model import Headers, SourceFile
+from runner.core.migration import Headers
+from runner.core.model import SourceFile
 from runner.errors import Finding
 
 PATH = PurePosixPath("migrations/01_example.sql")

@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 from runner.core.headline import headline
-from runner.core.model import DryRun, DryRunMode, Rehearsed, Report, StageState, StepResult, Table, Undoing
+from runner.core.model import DryRunMode, Report, StageState
 from runner.core.parse import parse_down
+from runner.core.steps import StepResult, Undoing
+from runner.core.table import Table
+from runner.core.trial import DryRun, Rehearsed
 from runner.errors import Finding, Level, Outcome
 from runner.inputs import BY_NAME
 from tests.builders import a_migration, a_migration_file, a_plan, a_report, a_stage, a_step

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from runner.core.holds import Holds, describe_lock
-from runner.core.model import LockHeld
+from runner.core.steps import LockHeld
 
 T, U = ("public.t", "AccessExclusiveLock"), ("public.u", "ShareLock")
 

@@ -13,7 +13,8 @@ from runner.core.impact_words import (
     dry_run_lines,
     dry_run_verdict,
 )
-from runner.core.model import DryRun, DryRunMode, LockTaken, Rehearsed, Risk, TableFacts, Trace
+from runner.core.model import DryRunMode
+from runner.core.trial import DryRun, LockTaken, Rehearsed, Risk, TableFacts, Trace
 from tests.builders import a_migration
 
 USERS = TableFacts(name="public.users", size=12 * 1024**3, rows=48_000_000, writes=130.4)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from runner.core.lint import CHECKS, RULES, anchor, documented, lint, without_rules
-from runner.core.model import Control, Headers, Migration, MigrationFile, SourceFile, Statement, Traits
+from runner.core.migration import Control, Headers, Migration, Statement, Traits
+from runner.core.model import MigrationFile, SourceFile
 from runner.errors import Finding, Level
 
 PATH = PurePosixPath("migrations/01_example.sql")

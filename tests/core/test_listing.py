@@ -15,12 +15,12 @@ from runner.core.listing import (
     VERSION,
     History,
     HistoryEntry,
-    ListingPolicy,
     bounded_history_table,
     history_document,
     history_left_out,
     history_table,
 )
+from runner.core.policies import ListingPolicy
 from tests.builders import NOON, a_context, a_target
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs" / "history.schema.json").read_text())

@@ -3,10 +3,10 @@
 import pytest
 
 from runner.core.loss import gone, loss
-from runner.core.model import TableFacts
 from runner.core.parse import parse_down
 from runner.core.schema import SchemaObject, schema_of
 from runner.core.schema_diff import schema_difference
+from runner.core.trial import TableFacts
 from runner.errors import Finding, Level
 from tests.builders import a_migration_file
 

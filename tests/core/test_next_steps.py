@@ -6,21 +6,12 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from runner.core.model import (
-    DryRun,
-    DryRunMode,
-    Rehearsed,
-    Report,
-    Session,
-    SmokeResult,
-    SmokeTest,
-    SourceFile,
-    StepResult,
-    Undoing,
-)
+from runner.core.model import DryRunMode, Report, SourceFile
 from runner.core.naming import LEDGER_FILE
 from runner.core.next_steps import next_steps
 from runner.core.parse import parse_down
+from runner.core.steps import Session, SmokeResult, SmokeTest, StepResult, Undoing
+from runner.core.trial import DryRun, Rehearsed
 from runner.errors import Finding, Outcome
 from tests.builders import a_context, a_migration, a_migration_file, a_plan, a_report, a_step
 

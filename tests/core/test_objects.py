@@ -5,7 +5,7 @@ import pytest
 
 from runner.core.classify import traits
 from runner.core.ledger import COMPLETE
-from runner.core.model import Traits
+from runner.core.migration import Traits
 from runner.core.objects import LEDGER
 
 

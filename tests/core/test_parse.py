@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from runner.core.checksum import sql_digest
-from runner.core.model import Migration
-from runner.core.parse import ORDINARY, ParsePolicy, parse, parse_down
+from runner.core.migration import Migration
+from runner.core.parse import ORDINARY, parse, parse_down
+from runner.core.policies import ParsePolicy
+from runner.core.sql_digest import sql_digest
 from runner.core.statements import LARGE
 from runner.errors import Finding, InputError, Level
 from tests.builders import a_migration_file

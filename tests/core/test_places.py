@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.model import Statement
+from runner.core.migration import Statement
 from runner.core.places import Places, locate
 from tests.builders import STEADY
 

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from runner.core.plain_tokens import MOST, plain_tokens
+from runner.core import plain_tokens as module
+from runner.core.plain_tokens import AT_ONCE, BETWEEN, plain_tokens
 from runner.core.syntax import tokens_between
 
 PARTS = [
@@ -20,7 +21,7 @@ def plain(text: str) -> tuple[list[bytes], int]:
     groups = plain_tokens(data, 0, len(data))
     while True:
         try:
-            tokens += next(groups)
+            tokens += next(groups).split(BETWEEN)[:-1]
         except StopIteration as stop:
             return tokens, stop.value
 
@@ -57,6 +58,71 @@ def test_what_could_be_read_in_two_ways_is_not_plain(text: str) -> None:
     assert place < len(text)
 
 
-def test_many_tokens_come_in_groups() -> None:
-    groups = list(plain_tokens(b"a " * (MOST + 1), 0, 2 * (MOST + 1)))
-    assert [len(group) for group in groups] == [MOST, 1]
+@pytest.mark.parametrize("blank", [b" ", b"\n", b"\t-- a comment;\n"], ids=["one line", "lines", "comments"])
+def test_many_tokens_come_in_groups(blank: bytes) -> None:
+    data = (b"a" + blank) * 2 * AT_ONCE
+    groups = list(plain_tokens(data, 0, len(data)))
+    assert b"".join(groups) == b"a\0" * 2 * AT_ONCE
+    assert max(map(len, groups)) <= 2 * AT_ONCE
+
+
+@pytest.mark.parametrize("at_once", range(1, 40))
+def test_wherever_a_group_ends_the_tokens_are_the_same(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    text = "SELECT 'a\nb', \"c\nd\" -- 'e'\n, 1 -- f\nFROM t\nWHERE g = 'h' -- i\n;\nVALUES ('j''\n', 2)\n;"
+    whole = plain(text)
+    monkeypatch.setattr(module, "AT_ONCE", at_once)
+    assert plain(text) == whole == (scanned(text.encode()), len(text))
+
+
+@pytest.mark.parametrize("at_once", range(1, 40))
+def test_a_literal_that_goes_on_behind_a_group_is_not_plain(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", at_once)
+    text = "SELECT 1,\n2,\n'a' -- b\n\n'c'\n, 3"
+    tokens, place = plain(text)
+    assert (len(tokens), place) == (5, text.index("'a'"))
+
+
+ROWS = [
+    "INSERT INTO t VALUES (1, 'a;b', NULL);\n", "INSERT INTO t VALUES (2.5,'it''s\n', false) ;\n",
+    "INSERT INTO t VALUES(3, 'é', DEFAULT);", "INSERT INTO t VALUES (4, -- c;\n'd', 5);\n",
+    "INSERT INTO t VALUES (6, 7, 8);", "insert INTO t VALUES (1, 'a', 'b');\n",
+    "INSERTINTO t VALUES (1, 'a', 'b');\n", "INSERT INTO u VALUES (1, 'a', 'b');\n",
+    "INSERT INTO t VALUES (-1, 'a', 'b');\n", "INSERT INTO t VALUES (1, 'a'\n'b', 2);\n",
+    "INSERT INTO t VALUES (1, E'a', 2);\n", "INSERT INTO t VALUES (1, 'a', 2)\n",
+    "INSERT INTO t VALUES (1, 'a\\', 2);\n", "INSERT INTO t VALUES (1, 'a', nullx);\n",
+    "INSERT INTO t VALUES (1e5, 'a', 2);\n", "INSERT INTO t VALUES (1, 'a', 2), (1, 'a', 2);\n", ";\n", "-- it's\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at_once", [30, 60, 100])
+def test_rows_that_are_read_as_wholes_have_the_same_tokens(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    chance, wholes = random.Random(at_once), 0
+    for _ in range(2_000):
+        text = "".join(chance.choices(ROWS, weights=[9] * 5 + [1] * (len(ROWS) - 5), k=chance.randint(1, 12)))
+        whole = plain(text)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "AT_ONCE", at_once)
+            assert plain(text) == whole
+        if whole[1] == len(text.encode()):
+            assert whole[0] == scanned(text.encode())
+            wholes += 1
+    assert wholes > 200
+
+
+@pytest.mark.parametrize(
+    ("row", "other"),
+    [
+        ("SELECT NULL AS x;\n", "SELECT NULLAS x;\n"),
+        ("SELECT 'a' AS x;\n", "SELECT 'a'AS x;\n"),
+        ("SELECT 1 x;\n", "SELECT1 x;\n"),
+        ("SELECT 'a' x;\n", "SELECT'a' x;\n"),
+        ("VALUES (1);\n", "VALUES (1_0);\n"),
+    ],
+)
+def test_what_only_seems_like_the_rows_before_it_is_not(monkeypatch: pytest.MonkeyPatch, row: str, other: str) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", len(row))
+    text = row * 9 + other + row
+    whole = scanned(text.encode())
+    tokens, place = plain(text)
+    assert tokens == whole[: len(tokens)]
+    assert tokens == whole or place < len(text) - len(row)

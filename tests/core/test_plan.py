@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.checksum import sql_digest
 from runner.core.model import Applied, MigrationFile, Plan
 from runner.core.naming import VersionOrder
-from runner.core.plan import PlanPolicy, changed_versions, compare, make_plan
+from runner.core.plan import changed_versions, compare, make_plan
+from runner.core.policies import PlanPolicy
+from runner.core.sql_digest import sql_digest
 from runner.errors import Drift, InputError, Level, Refused
 from tests.builders import SQL, STEADY, a_migration_file, applied, version_text
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runner.core.model import Identity, PlanDocument, Verdict
-from runner.core.plan_document import NoPlan, plan_document, read_plan, what_moved
+from runner.core.model import Verdict
+from runner.core.plan_document import Identity, NoPlan, PlanDocument, plan_document, read_plan, what_moved
 from tests.builders import a_migration, a_plan, a_target
 
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from runner.core.queue import Queue, Waiting, WatchPolicy, longest_wait, offence, queue_behind
+from runner.core.policies import WatchPolicy
+from runner.core.queue import Queue, Waiting, longest_wait, offence, queue_behind
 
 WORKER = 1
 

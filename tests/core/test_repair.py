@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from runner.core.checksum import checksum, sql_digest
+from runner.core.checksum import checksum
 from runner.core.model import Applied, LedgerRows, MigrationFile
-from runner.core.repair import Found, Ledgered, Mending, Repair, RepairPolicy, find_repairs
+from runner.core.policies import RepairPolicy
+from runner.core.repair import Found, Ledgered, Mending, Repair, find_repairs
+from runner.core.sql_digest import sql_digest
 from runner.errors import Finding, InputError, Level, Refused, RunnerError
 from tests.builders import SQL, a_migration_file, applied
 

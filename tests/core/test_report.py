@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from runner.core.headline import counted, headline
+from runner.core.headline import headline
 from runner.core.model import Report
 from runner.core.naming import VersionOrder
 from runner.core.next_steps import next_steps
+from runner.core.plural import counted
 from runner.errors import Finding, Level, Outcome
 from tests.builders import a_migration, a_plan, a_report, a_step, a_target, on_github
 

@@ -9,30 +9,14 @@ from typing import Any
 import pytest
 
 from runner.core.impact import impacts_of
-from runner.core.model import (
-    DryRun,
-    DryRunMode,
-    LockHeld,
-    LockTaken,
-    Migration,
-    Rehearsed,
-    Report,
-    SequenceMoved,
-    Session,
-    SmokeResult,
-    SmokeTest,
-    SourceFile,
-    StageResult,
-    StageState,
-    Table,
-    TableFacts,
-    Trace,
-    Undoing,
-    Watched,
-)
+from runner.core.migration import Migration
+from runner.core.model import DryRunMode, Report, SourceFile, StageResult, StageState
 from runner.core.report_document import LONGEST, MOST, MOST_INSIDE, report_document, report_json
 from runner.core.schema import schema_of
 from runner.core.schema_diff import schema_difference
+from runner.core.steps import LockHeld, Session, SmokeResult, SmokeTest, Undoing, Watched
+from runner.core.table import Table
+from runner.core.trial import DryRun, LockTaken, Rehearsed, SequenceMoved, TableFacts, Trace
 from runner.errors import Finding, Level, Outcome
 from runner.secrets import Scrubber
 from tests.builders import a_context, a_migration, a_plan, a_report, a_step

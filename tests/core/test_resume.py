@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from runner.core.model import Applied, Migration
+from runner.core.migration import Migration
+from runner.core.model import Applied
 from runner.core.resume import resumption
 from runner.core.statements import LARGE
 from runner.errors import Finding

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from runner.core.model import Retry, Session
-from runner.core.retry import LONGEST_PAUSE, MOST_RETRIES, RetryPolicy, explained, pause, retry_of
+from runner.core.policies import MOST_RETRIES, RetryPolicy
+from runner.core.retry import LONGEST_PAUSE, explained, pause, retry_of
+from runner.core.steps import Retry, Session
 from runner.errors import Finding
 
 READER = Session(pid=4711, application="reporting")

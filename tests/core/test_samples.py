@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from runner.core.model import Session
 from runner.core.progress import Progress
 from runner.core.samples import Awaited, Narrator, Sample, session_of
+from runner.core.steps import Session
 
 READER = Session(pid=4711, application="reporting")
 BUILDING = Sample(progress=Progress(work="building i", phase="scanning", done=0, total=100))

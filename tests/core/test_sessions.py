@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from runner.core.model import Session
 from runner.core.sessions import describe, list_in_the_way, one_line, without_values
+from runner.core.steps import Session
 
 
 @pytest.mark.parametrize(

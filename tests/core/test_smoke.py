@@ -4,9 +4,10 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from runner.core.model import SmokeTest, SourceFile
+from runner.core.model import SourceFile
 from runner.core.smoke import is_query, parse_smoke_test
 from runner.core.statements import LARGE
+from runner.core.steps import SmokeTest
 from runner.errors import Finding, InputError
 
 

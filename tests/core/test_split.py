@@ -1,6 +1,6 @@
 """Text into statements: where each begins and ends, whatever stands in quotes, bodies and comments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import postgast
 import pytest
@@ -326,11 +326,36 @@ def test_whatever_the_text_only_blanks_comments_and_semicolons_are_left_out(text
     assert end < len(data) or only_blanks(data[position:])
 
 
-def until_refused(data: bytes) -> tuple[list[Cut], int]:
+SEVERAL = [
+    "INSERT INTO a VALUES (1, 'it''s; x');", "insert into b values (E'a\\'b;');", "UPDATE a SET b = 2 -- c;\n;",
+    "SELECT $$a;b$$;", "VALUES ('a\n;b') ;", "-- c 'x\n", "/* a; /* b */ */", 'CREATE TABLE x ("a;b" int);',
+    "SET standard_conforming_strings = off;", "SELECT 'a\\', 'b;';", "RESET ALL;", ";;", "INSERTED;",
+    "SELECT 'a'\n';b';", "WITH q AS (SELECT 1) MERGE INTO a;", "COPY a FROM stdin;\n1;\n\\.\n", "\\echo x\n",
+    "CREATE FUNCTION f() BEGIN ATOMIC", "SELECT 1; END;", "VALUES (';", "DELETE",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(SEVERAL), max_size=12).map("".join), st.integers(1, 200))
+@STEADY
+def test_statements_that_are_cut_together_are_those_that_are_cut_one_by_one(text: str, together: int) -> None:
+    data = text.encode()
+    several, end = until_refused(data, together)
+    assert all(cut.count == 1 or cut.end - cut.start <= together for cut in several)
+    one_by_one = [one for cut in several for one in (inside(data, cut) if cut.count > 1 else [cut])]
+    assert (one_by_one, end) == until_refused(data)
+
+
+def inside(data: bytes, several: Cut) -> list[Cut]:
+    start, parts = several.start, list(split(data[several.start : several.end]))
+    assert len(parts) == several.count
+    return [replace(part, start=start + part.start, end=start + part.end) for part in parts]
+
+
+def until_refused(data: bytes, together: int = 0) -> tuple[list[Cut], int]:
     """The cuts, and how far the text could be read."""
     found: list[Cut] = []
     try:
-        found.extend(split(data))
+        found.extend(split(data, together=together))
     except SplitError as error:
         return found, error.start
     return found, len(data)

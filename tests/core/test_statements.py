@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.model import Control, SourceFile, Statement
+from runner.core.migration import Control, Statement
+from runner.core.model import SourceFile
 from runner.core.statements import AT_ONCE, LARGE, read_statements
 from runner.errors import Finding, Level
 from tests.builders import STEADY
@@ -267,13 +268,15 @@ def test_a_deep_statement_of_another_kind_is_a_warning() -> None:
 
 ROW = "INSERT INTO t VALUES ('ü;', $$;$$);\n"
 ROWS = LARGE // len(ROW.encode()) + 1
+EASY_ROW = "INSERT INTO t VALUES ('ü;', 'it''s');\n"
 
 
-def test_plain_statements_of_a_large_file_are_sent_together() -> None:
-    text = ROW * ROWS
+@pytest.mark.parametrize("row", [ROW, EASY_ROW, ROW + EASY_ROW + EASY_ROW], ids=["odd", "easy", "both"])
+def test_plain_statements_of_a_large_file_are_sent_together(row: str) -> None:
+    text = row * ROWS
     found = statements(text)
     assert 1 < len(found) < ROWS
-    assert sum(part.count for part in found) == ROWS
+    assert sum(part.count for part in found) == text.count("\n")
     assert max(len(part.sql) for part in found) <= AT_ONCE
     assert {part.traits.kind for part in found} == {"plain"}
     assert b";\n".join(part.sql for part in found) + b";\n" == text.encode()
@@ -309,10 +312,12 @@ def test_what_must_be_known_is_parsed_in_a_large_file_too() -> None:
         "INSERT INTO migration_runs VALUES (1)",
     ],
 )
-def test_a_plain_statement_that_names_the_ledger_is_parsed_in_a_large_file(sql: str) -> None:
-    found = statements(f"{ROW * ROWS}{sql};\n{ROW}")
+@pytest.mark.parametrize("row", [ROW, EASY_ROW], ids=["odd", "easy"])
+def test_a_plain_statement_that_names_the_ledger_is_parsed_in_a_large_file(sql: str, row: str) -> None:
+    found = statements(f"{row * ROWS}{sql};\n{row}")
     (parsed,) = [part for part in found if part.traits.kind != "plain"]
     assert (parsed.sql.decode(), parsed.line) == (sql, ROWS + 1)
+    assert sum(part.count for part in found) == ROWS + 2
 
 
 def test_a_single_large_statement_is_one_piece() -> None:

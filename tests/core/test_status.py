@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from runner.core.checksum import checksum, sql_digest
+from runner.core.checksum import checksum
 from runner.core.json_text import json_text
 from runner.core.model import MigrationFile
 from runner.core.naming import LEDGER_FILE, VersionOrder
 from runner.core.plan import compare
+from runner.core.sql_digest import sql_digest
 from runner.core.status import Change, DownFrom, Holder, LastRun, Migrated, Recorded, Standing, State
 from runner.core.status import migrated as migrated_
 from runner.core.status_document import VERSION, status_document

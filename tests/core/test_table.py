@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from runner.core.model import Table
-from runner.core.table import as_lines, as_text, moment
+from runner.core.table import Table, as_lines, as_text, moment
 
 APPLIED = Table(
     headings=("version", "name", "applied at", "note"),

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from runner.core.model import Report, StageResult, StageState, StepResult, Undoing
+from runner.core.model import Report, StageResult, StageState
+from runner.core.steps import StepResult, Undoing
 from runner.core.timeline import MOST, timeline
 from runner.secrets import Scrubber
 from tests.builders import a_migration, a_report, a_step

@@ -4,7 +4,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from runner.core.model import Headers, SourceFile, Statement
+from runner.core.migration import Headers, Statement
+from runner.core.model import SourceFile
 from runner.core.statements import LARGE, read_statements
 from runner.core.transaction import shape
 from runner.errors import Finding

@@ -8,20 +8,11 @@ from typing import Any
 import pytest
 
 from runner.core.checksum import checksum as digest_of
-from runner.core.model import Applied, Migration, MigrationFile, Plan
+from runner.core.migration import Migration
+from runner.core.model import Applied, MigrationFile, Plan
 from runner.core.naming import VersionOrder
-from runner.core.parse import ParsePolicy
-from runner.core.undoing import (
-    BackPolicy,
-    Begun,
-    Kept,
-    begun_before,
-    behind,
-    half_undone,
-    parse_back,
-    plan_back,
-    undoable,
-)
+from runner.core.policies import BackPolicy, ParsePolicy
+from runner.core.undoing import Begun, Kept, begun_before, behind, half_undone, parse_back, plan_back, undoable
 from runner.errors import Finding, InputError, Level, Refused
 from tests.builders import NOON, SQL, a_migration, a_migration_file, applied
 

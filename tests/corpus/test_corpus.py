@@ -10,10 +10,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runner.core.checksum import checksum, sql_digest
-from runner.core.model import Migration, Statement
+from runner.core.checksum import checksum
+from runner.core.migration import Migration, Statement
 from runner.core.naming import VersionOrder
-from runner.core.parse import ParsePolicy, parse, parse_down
+from runner.core.parse import parse, parse_down
+from runner.core.policies import ParsePolicy
+from runner.core.sql_digest import sql_digest
 from runner.errors import Finding, InputError
 from runner.workspace import discover
 from tests.commands.conftest import CommandLine, Ran

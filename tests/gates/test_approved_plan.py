@@ -1,6 +1,6 @@
 """Another plan than the approved one is refused."""
 
-from runner.core.model import PlanDocument
+from runner.core.plan_document import PlanDocument
 from runner.gates.approved_plan import Approval, check_approved_plan
 
 PLAN = PlanDocument(content={"format": 1, "files": [{"version": "08", "path": "migrations/08_a.sql"}]})

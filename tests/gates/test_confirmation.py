@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.model import Verdict
-from runner.gates.confirmation import MISTAKES, SLIPS, ConfirmationPolicy, check_confirmation
+from runner.core.policies import ConfirmationPolicy
+from runner.gates.confirmation import MISTAKES, SLIPS, check_confirmation
 from tests.builders import STEADY
 
 

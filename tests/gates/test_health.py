@@ -8,9 +8,12 @@ import pytest
 from postgast import pg_query_pb2
 
 from runner.core.health import HealthFacts
-from runner.core.model import LedgerState, Session, Target
+from runner.core.model import LedgerState, Target
+from runner.core.policies import HealthMode
+from runner.core.steps import Session
 from runner.errors import DatabaseUnusable, Finding, InputError, Level
-from runner.gates.health import HealthMode, check_health, check_ledger, check_target, graded, health_findings
+from runner.gates.health import check_health, graded, health_findings
+from runner.gates.target import check_ledger, check_target
 from tests.builders import a_target
 
 

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from runner.core.lint import RULES
+from runner.core.policies import LintMode, LintPolicy
 from runner.errors import Finding, Level
-from runner.gates.lint import SQUAWK_RULES, LintMode, LintPolicy, check_lint, graded, unknown_rules
+from runner.gates.lint import SQUAWK_RULES, check_lint, graded, unknown_rules
 
 SQUAWK = Path(sys.executable).with_name("squawk")
 NEVER_EXCLUDED = {"unused-ignore"}  # squawk reports it, and does not take it with --exclude

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.model import PlanDocument
+from runner.core.plan_document import PlanDocument
 from runner.errors import Outcome
 from runner.github.outputs import PLAN_FILE, outputs_of, write_file, write_outputs, write_summary
 from tests.builders import STEADY, a_plan, a_report, a_step

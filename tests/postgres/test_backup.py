@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from runner.core.backup import Backup
 from runner.core.database_url import DatabaseUrl
-from runner.core.model import Backup, BackupMode
+from runner.core.model import BackupMode
 from runner.errors import Cancelled, DatabaseUnusable, InputError
 from runner.postgres.backup import write_backup
 from runner.postgres.embedded import EmbeddedServer

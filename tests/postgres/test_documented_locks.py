@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from runner.core.documented_locks import documented_locks
-from runner.core.model import Statement
+from runner.core.migration import Statement
 from runner.postgres.session import Connection
 from tests.builders import a_migration
 from tests.conftest import Database

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from runner.core.database_url import DatabaseUrl
-from runner.core.model import Migration
+from runner.core.migration import Migration
 from runner.core.schema import Schema
 from runner.core.shadow_choice import Provider, ShadowChoice
 from runner.errors import DatabaseUnusable, MigrationFailed

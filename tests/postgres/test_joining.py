@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runner.core.joining import Joined
-from runner.core.model import LedgerState, StepResult
+from runner.core.model import LedgerState
+from runner.core.steps import StepResult
 from runner.errors import DatabaseUnusable
 from runner.postgres.joining import record_joined
 from runner.postgres.ledger import LARGEST_BODY, Ledger

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from runner.core.lock_modes import mode_name
-from runner.core.model import Trace
+from runner.core.trial import Trace
 from runner.postgres.embedded import EmbeddedServer
 from runner.postgres.lock_trace import LONGEST_SQL, shown
 from runner.postgres.rehearse import rehearse, rehearse_for_good

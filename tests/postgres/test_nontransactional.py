@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from runner.core.model import Migration, StepResult
+from runner.core.migration import Migration
+from runner.core.steps import StepResult
 from runner.postgres.ledger import Ledger
 from runner.postgres.nontransactional import run_nontransactional
 from runner.postgres.sending import Timeouts

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
+from runner.postgres.binding import prepared
 from runner.postgres.pipeline import Pipeline
 from runner.postgres.session import Connection
 from tests.conftest import Database
@@ -89,3 +90,21 @@ def test_answers_that_came_before_the_connection_was_lost_are_given(connection: 
         ("SELECT pg_sleep(30)", b"57P01")
     ]
     assert connection.closed
+
+
+def test_a_prepared_statement_is_parsed_once_and_takes_values(connection: Connection) -> None:
+    statement = prepared(b"of a test", b"SELECT %(b)s || %(a)s, %(n)s + 1, %(b)s, %(none)s::int, %(yes)s AND true")
+    assert statement.sql == b"SELECT $1 || $2, $3 + 1, $1, $4::int, $5 AND true"
+    with Pipeline[str](connection) as pipeline:
+        pipeline.send(statement, "prepared")
+        for a in ("x", "ü'\\"):
+            pipeline.send(statement.call({"a": a, "b": "b", "n": 1, "none": None, "yes": True}), a, with_rows=True)
+        rows = {}
+        while not pipeline.idle:
+            for token, answer in pipeline.answers():
+                rows[token] = [answer.get_value(row, column) for row in range(answer.ntuples) for column in range(5)]
+    assert rows == {
+        "prepared": [],
+        "x": [b"bx", b"2", b"b", None, b"t"],
+        "ü'\\": ["bü'\\".encode(), b"2", b"b", None, b"t"],
+    }

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from runner.core.database_url import DatabaseUrl
-from runner.core.model import RestorePoint, RestorePointMode
-from runner.core.restore_point import RestorePointFacts
+from runner.core.model import RestorePointMode
+from runner.core.restore_point import RestorePoint, RestorePointFacts
 from runner.errors import DatabaseUnusable
 from runner.postgres.embedded import EmbeddedServer
 from runner.postgres.restore_point import make_restore_point, restore_point_facts

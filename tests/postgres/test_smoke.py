@@ -11,8 +11,10 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from runner.core.model import SmokeResult, SmokeTest, SourceFile, Statement, Traits
+from runner.core.migration import Statement, Traits
+from runner.core.model import SourceFile
 from runner.core.smoke import parse_smoke_test
+from runner.core.steps import SmokeResult, SmokeTest
 from runner.errors import Cancelled, DatabaseUnusable, Finding
 from runner.postgres.session import Connection
 from runner.postgres.smoke import run_smoke_test

@@ -8,7 +8,7 @@ import pytest
 from psycopg.errors import ActiveSqlTransaction, Diagnostic, NoActiveSqlTransaction
 
 from runner.core.classify import traits
-from runner.core.model import Control, Traits
+from runner.core.migration import Control, Traits
 from runner.postgres.embedded import EmbeddedServer
 from runner.postgres.session import Connection, connect
 from tests.conftest import VERSIONS

@@ -12,9 +12,11 @@ from datetime import timedelta
 import pytest
 
 from runner.core.checksum import checksum
-from runner.core.model import Backend, Migration, Retry, StepResult
+from runner.core.migration import Migration
+from runner.core.model import Backend
 from runner.core.parse import parse_down
-from runner.core.retry import RetryPolicy
+from runner.core.policies import RetryPolicy
+from runner.core.steps import Retry, StepResult
 from runner.core.undoing import Kept
 from runner.errors import Cancelled, DatabaseUnusable, Finding
 from runner.postgres.execution import Execution

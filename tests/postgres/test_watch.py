@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from runner.core.database_url import DatabaseUrl
-from runner.core.queue import WatchPolicy
+from runner.core.policies import WatchPolicy
 from runner.core.samples import Sample
 from runner.errors import Finding, Level
 from runner.postgres.session import Connection, connect

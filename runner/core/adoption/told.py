@@ -7,8 +7,9 @@ from itertools import compress
 
 from runner.core.adoption.history import Entry, History, LeftOut
 from runner.core.adoption.mapping import By, Mapped, Match, slug
-from runner.core.headline import counted
-from runner.core.model import MigrationFile, Table
+from runner.core.model import MigrationFile
+from runner.core.plural import counted
+from runner.core.table import Table
 from runner.core.tools import Tool
 from runner.errors import Finding, Level
 

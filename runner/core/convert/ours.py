@@ -12,10 +12,11 @@ from runner.core.convert.named import read_golang_migrate, read_graphile_migrate
 from runner.core.convert.scripts import read_alembic, read_rails
 from runner.core.convert.theirs import CONTROL_CHARACTERS, IN_A_COPY, Draft, Folder, Part, Reader, has_statements
 from runner.core.headers import parse_headers
-from runner.core.model import MigrationFile, SourceFile, Table
+from runner.core.model import MigrationFile, SourceFile
 from runner.core.naming import LONGEST_VERSION, FileName, Kind, VersionOrder, parse_name, problems_of_order
 from runner.core.parse import parse, parse_down
 from runner.core.split import SplitError
+from runner.core.table import Table
 from runner.core.tools import Tool
 from runner.errors import Finding, InputError, Level
 

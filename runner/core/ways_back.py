@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 
-from runner.core.model import PRODUCTION, BackupMode, Migration, Report, StepResult
+from runner.core.migration import Migration
+from runner.core.model import PRODUCTION, BackupMode, Report
 from runner.core.naming import LEDGER_FILE
 from runner.core.phrases import OF_A_MIGRATION, OF_A_ROLLBACK
-from runner.core.session_state import lost_with_the_session
-from runner.core.split import SplitError, split
+from runner.core.steps import StepResult
+from runner.core.versions import version_below
 from runner.errors import Outcome
 
-BEGINNING = "0"  # what `to` says of a rollback
-THE_ZEROTH = "00"  # what it says for a migration of that very number
 USUAL_SCHEMA, USUAL_FOLDER = "public", "migrations"
 GONE = "What was written into the tables and columns that are undone is gone with them."
 MOST_LISTED = 8  # versions of a list that is written out
@@ -79,7 +78,7 @@ def rollback_instructions(report: Report) -> RollbackInstructions | None:
     """The ways back from a run that executed migrations or undid some, when it failed or was cancelled, or in
     production. None where there is nothing to go back from.
     """
-    if not (report.steps or (report.undoing and report.undoing.steps)):
+    if not report.has_executed:
         return None
     if ended_well(report) and report.environment != PRODUCTION:
         return None
@@ -91,24 +90,12 @@ def ended_well(report: Report) -> bool:
     return report.outcome is (Outcome.ROLLED_BACK if report.command == "rollback" else Outcome.APPLIED)
 
 
-def version_below(report: Report, version: str) -> str:
-    """The last version that the database has, or had, below this one, as `to` takes it: what a rollback that undoes
-    this one goes back to.
-    """
-    if report.plan is None:
-        return BEGINNING
-    key = report.plan.order.key
-    below = [each for each in (*report.plan.applied, *report.applied) if key(each) < key(version)]
-    if not below:
-        return BEGINNING
-    last = max(below, key=key)
-    return THE_ZEROTH if last == BEGINNING else last
-
-
 def goes_on(stuck: StepResult) -> bool:
     """Whether a later run can go on with undoing that stopped: what its finished statements left in their session is
     lost.
     """
+    from runner.core.session_state import lost_with_the_session
+
     return stuck.migration.transactional or lost_with_the_session(stuck.migration, stuck.statements_done) is None
 
 
@@ -328,6 +315,8 @@ def _lack(migration: Migration) -> str:
     down = migration.file.down
     if down is None:
         return "has no down file" if migration.statements else ""
+    from runner.core.split import SplitError, split
+
     try:
         empty = next(split(down.data), None) is None
     except SplitError:

@@ -7,10 +7,14 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from runner.core.model import Backup, BackupMode, Migration, Report, RestorePoint, StepResult, Undoing
+from runner.core.backup import Backup
+from runner.core.migration import Migration
+from runner.core.model import BackupMode, Report
 from runner.core.naming import LEDGER_FILE
 from runner.core.parse import parse_down
-from runner.core.rollback import RollbackInstructions, in_short, rollback_instructions
+from runner.core.restore_point import RestorePoint
+from runner.core.steps import StepResult, Undoing
+from runner.core.ways_back import RollbackInstructions, in_short, rollback_instructions
 from runner.errors import Outcome
 from tests.builders import NOON, a_migration, a_plan, a_report, a_step, a_target
 
