@@ -73,7 +73,7 @@ class Ours(Tool):
         _write(folder / "migrations", "{0:05}_step_{0}.sql", scripts)
 
     def migrate(self, folder: Path, address: Address) -> Command:
-        return self._call("--lint=off", folder=folder, url=address.url)
+        return self._call(folder=folder, url=address.url, INPUT_LINT="off")  # as a workflow gives its inputs
 
     def status(self, folder: Path, address: Address) -> Command:
         return self._call("status", folder=folder, url=address.url)
@@ -81,8 +81,8 @@ class Ours(Tool):
     def version(self) -> Command:
         return Command([sys.executable, "-c", "from runner import __version__; print(__version__)"], PYTHONPATH)
 
-    def _call(self, *argv: str, folder: Path, url: str) -> Command:
-        variables = {"DATABASE_URL": url, "GITHUB_WORKSPACE": str(folder), **PYTHONPATH}
+    def _call(self, *argv: str, folder: Path, url: str, **inputs: str) -> Command:
+        variables = {"DATABASE_URL": url, "GITHUB_WORKSPACE": str(folder), **PYTHONPATH, **inputs}
         return Command([sys.executable, "-m", "runner", *argv], variables)
 
 

@@ -119,14 +119,15 @@ class Console:
             self.detail(f"line {statement.line}: {in_words(statement.duration)}")
 
     def dry_run(self, tried: DryRun) -> None:
-        """What trying the plan showed, and the verdict."""
+        """What trying the plan showed, and the verdict; of a preview there is nothing to tell."""
+        if tried.mode is DryRunMode.PREVIEW:
+            return
         from runner.core.impact_words import dry_run_lines, dry_run_verdict
 
         if lines := [f"  {line}" for line in dry_run_lines(tried)]:
             with self.fold("What the plan does"):
                 self.say("\n".join(lines))
-        if tried.mode is not DryRunMode.PREVIEW:
-            self.say(f"  {dry_run_verdict(tried)}")
+        self.say(f"  {dry_run_verdict(tried)}")
 
     def rollback(self, back: RollbackInstructions) -> None:
         """What the run left in the database, and the ways back."""

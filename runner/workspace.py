@@ -13,7 +13,6 @@ from runner.core.naming import EXAMPLE, FileName, Kind, VersionOrder, gaps, pars
 from runner.errors import Finding, InputError
 
 AT_ONCE = 1024 * 1024  # bytes
-BLOCK = 4096  # bytes
 UNLISTABLE = {
     FileNotFoundError: "there is no such folder in the checkout",
     NotADirectoryError: "it is not a folder",
@@ -168,13 +167,8 @@ def _bytes_of(place: str) -> bytes | None:
         if error.errno == errno.ELOOP:
             return None
         raise
-    try:
-        content = os.read(descriptor, os.fstat(descriptor).st_size)
-        while more := os.read(descriptor, BLOCK):  # if ever there is more than its size said
-            content += more
-    finally:
-        os.close(descriptor)
-    return content
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - of a descriptor
+        return file.readall()
 
 
 def _not_utf8(raw: bytes) -> int | None:

@@ -6,7 +6,6 @@ from runner.core.restore_point import RestorePointFacts
 from runner.core.sizes import size_in_words
 from runner.errors import Finding, Level
 from runner.gates.restore_point import check_restore_point
-from runner.postgres.backup import write_backup
 from runner.postgres.restore_point import make_restore_point, restore_point_facts
 from runner.postgres.session import Connection
 
@@ -44,6 +43,8 @@ def back_up(run: Run, worker: Connection) -> None:
     policy, journal = run.config.backup, run.journal
     if policy is None:
         return
+    from runner.postgres.backup import write_backup
+
     with journal.stage("backup") as tell:
         what = "the schema" if policy.mode is BackupMode.SCHEMA else "the whole database"
         run.console.say(f"  pg_dump writes {what} to {policy.path}")

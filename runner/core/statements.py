@@ -9,7 +9,7 @@ from itertools import islice
 from runner.core.classify import traits, traits_of_words
 from runner.core.migration import Statement, Traits
 from runner.core.model import SourceFile
-from runner.core.places import Places
+from runner.core.places import Places, locate
 from runner.core.split import OF_ROWS, Cut, CutKind, SplitError, mentions, skip_blank, split
 from runner.core.syntax import TooDeep, Unreadable, trees
 from runner.errors import Finding, Level
@@ -198,3 +198,23 @@ def _oddity(text: str) -> str:
     if found := PLACEHOLDER.search(text):
         return f"nothing is filled in here: `{found[0]}` goes to the server as it is written"
     return ""
+
+
+def remaining(steps: Sequence[Statement], done: int) -> Iterator[tuple[Statement, int]]:
+    """The steps behind the first `done` statements, each with how many are done after it. How many plain ones are sent
+    together another version of the program may have decided otherwise: then what is left of a step is one of its own.
+    """
+    position = 0
+    for step in steps:
+        before, position = position, position + step.count
+        if position <= done:
+            continue
+        yield (_rest(step, done - before) if before < done and step.traits == PLAIN_TRAITS else step), position
+
+
+def _rest(together: Statement, done: int) -> Statement:
+    """Of statements that are sent together, those behind the first ones."""
+    cut = next(islice(split(together.sql), done, None))
+    line, column = locate(together, len(together.sql[: cut.start].decode()) + 1)
+    start = together.start + cut.start
+    return replace(together, start=start, line=line, column=column, count=together.count - done)

@@ -31,7 +31,7 @@ from runner.postgres.execution import Execution
 from runner.postgres.failures import deferred, lost, mutex_lost, not_ours, of_the_ledger
 from runner.postgres.ledger import BEGAN, MADE_UP
 from runner.postgres.pipeline import Pipeline
-from runner.postgres.sending import AS_OURSELVES, DEFERRED, failure_of, limits, lock_timeout
+from runner.postgres.sending import DEFERRED, OUR_ROLE, OUR_SETTINGS, failure_of, limits, lock_timeout
 from runner.postgres.session import Connection, recover, settling
 
 WINDOW = 32  # migrations that are under way at once
@@ -48,7 +48,9 @@ FORGET = (*RESET, *DISCARD, b"SELECT pg_advisory_unlock_all()", b"DEALLOCATE ALL
 ALONE = """
     SELECT pg_catalog.pg_advisory_unlock_all(), 1 / (pg_catalog.count(*) = {ours})::int
     FROM pg_catalog.pg_prepared_statements"""
-UNKNOWN_STATEMENT = "26000"  # invalid_sql_statement_name: a migration has deallocated it
+# What the server says of our prepared statements when a migration has deallocated them, or changed the ledger's tables
+# so that they have other types: sent as text, they may well be sound.
+OUTDATED = frozenset({"26000", "0A000", "42883", "42804"})
 PREPARES = frozenset({"prepare_stmt", "deallocate_stmt"})
 
 Unit = Sequence[Migration]
@@ -243,7 +245,8 @@ class _Flights:
         batch: list[_Flight] = []
         while self._waiting and self._sent + len(batch) < WINDOW and size < LARGEST:
             batch.append(self._waiting.popleft())
-            size += len(batch[-1].migration.source.data)
+            file = batch[-1].migration.file  # the record has the texts once more
+            size += 2 * len(file.up.data) + len(file.down.data if file.down else b"")
         return batch
 
     def answered(self, message: _Message, answer: PGresult) -> Iterator[StepResult]:
@@ -273,7 +276,7 @@ class _Flights:
     def _fail(self, message: _Message, error: psycopg.Error) -> None:
         self.aborted = True
         if isinstance(message.what, Call) and (
-            error.sqlstate == UNKNOWN_STATEMENT or (message.part is _Part.ALONE and error.sqlstate == MADE_UP)
+            error.sqlstate in OUTDATED or (message.part is _Part.ALONE and error.sqlstate == MADE_UP)
         ):
             self._unprepared = True
         elif message.part in {_Part.AFTER, _Part.ALONE, _Part.LAST}:  # of our own cleaning up, behind what is committed
@@ -310,11 +313,11 @@ class _Itinerary:
         self._execution = execution
         self._settings = settling(execution.worker)
         settle = Prepared(b"db-migrate: settle", self._settings)
-        ourselves = Prepared(b"db-migrate: ourselves", AS_OURSELVES)
+        ours = Prepared(b"db-migrate: ours", OUR_SETTINGS)
         ledger = execution.ledger.prepared
         alone = Prepared(b"db-migrate: alone", ALONE.format(ours=len(ledger) + 3).encode())
-        self._prepared: Sequence[Prepared] = (*ledger, settle, ourselves, alone)
-        self._settle, self._ourselves, self._alone = Call(settle.name), Call(ourselves.name), Call(alone.name)
+        self._prepared: Sequence[Prepared] = (*ledger, settle, ours, alone)
+        self._settle, self._ours, self._alone = Call(settle.name), Call(ours.name), Call(alone.name)
 
     def of(self, flight: _Flight, *, marked: bool, marks: Migration | None, over: bool) -> Iterator[_Message]:
         """The messages for one. `marked`: its predecessor has done so; `marks`: what it marks itself; `over`: nothing
@@ -331,7 +334,8 @@ class _Itinerary:
             yield _Message(judged(statement), _Part.CHECK, migration, statement)
         if flight.last:
             yield _Message(DEFERRED, _Part.DEFERRED, migration)
-        yield _message(migration, self._ourselves)
+        for what in (*OUR_ROLE, self._ours):
+            yield _message(migration, what)
         recording = ledger.recording(self._execution.worker, migration, mutex, marks)
         yield _Message(recording, _Part.RECORD, migration)
         if flight.last:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -44,7 +45,9 @@ class Prepared:
 
 
 def prepared(name: bytes, query: bytes) -> Prepared:
-    """The query with its %(named)s parameters numbered. Their types are those that the server infers."""
-    names = list(dict.fromkeys(NAMED.findall(query)))
-    sql = NAMED.sub(lambda found: b"$%d" % (names.index(found[1]) + 1), query)
-    return Prepared(name, sql, tuple(parameter.decode() for parameter in names))
+    """The query with its %(named)s parameters numbered, each place by itself: the server infers the type of each from
+    where it stands, as of a literal.
+    """
+    numbers = count(1)
+    sql = NAMED.sub(lambda _: b"$%d" % next(numbers), query)
+    return Prepared(name, sql, tuple(parameter.decode() for parameter in NAMED.findall(query)))

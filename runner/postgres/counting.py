@@ -12,7 +12,7 @@ from runner.errors import MigrationFailed
 from runner.postgres.sending import AS_OURSELVES, DEFERRED, failing_at
 from runner.postgres.session import Connection
 
-BEFORE_THE_COUNT = b"; ".join((DEFERRED, AS_OURSELVES, b"SHOW transaction_read_only"))
+BEFORE_THE_COUNT = b"; ".join((DEFERRED, *AS_OURSELVES, b"SHOW transaction_read_only"))
 # Inside of a transaction, and of one that may not write: a partitioned table is reindexed outside only, and a file may
 # have made its session read-only.
 REFUSED_INSIDE = frozenset({"25001", "25006"})

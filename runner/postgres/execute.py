@@ -251,6 +251,8 @@ def _attempt(
 def _run_ahead(execution: Execution, units: Sequence[Unit]) -> Iterator[StepResult]:
     """As many as can be, and behind them the one that has to wait after all."""
     if unit := (yield from run_ahead(execution, units)):
+        named = unit[0].version if len(unit) == 1 else f"{unit[0].version} to {unit[-1].version}"
+        execution.tell(f"{named}: changes prepared statements, or the ledger's tables: rolled back, and run once more")
         yield from run_waiting(execution, unit)
 
 

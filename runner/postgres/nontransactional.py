@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from itertools import accumulate
 
 from runner.core.certainty import Certainty, certainty, certainty_alone
 from runner.core.course import AGAIN
 from runner.core.migration import Migration, Statement
 from runner.core.session_state import settings_to_repeat
+from runner.core.statements import remaining
 from runner.core.steps import StepResult
 from runner.errors import DatabaseUnusable, Finding, MigrationFailed
 from runner.postgres.checking import check
@@ -41,7 +41,7 @@ def run_nontransactional(
     an error. After a lost connection, or a Cancelled, the ledger may have counted one more.
     """
     started, limits = time.monotonic(), timeouts.of(migration)
-    waiting = _behind(migration, done)
+    waiting = list(remaining(migration.steps, done))
     open_question = again and not failed  # whether an earlier attempt did the first of them
     way = certainty(migration.statements, waiting[0][0]) if open_question and waiting else Certainty.COUNTED
 
@@ -103,12 +103,6 @@ def run_nontransactional(
     finally:
         recover(connection)
     return result(None if recorded else _not_ours(migration))
-
-
-def _behind(migration: Migration, done: int) -> list[tuple[Statement, int]]:
-    """The steps behind the first `done` statements, each with how many are done after it."""
-    positions = accumulate(step.count for step in migration.steps)
-    return [(step, position) for step, position in zip(migration.steps, positions, strict=True) if position > done]
 
 
 def _sure(way: Certainty, *, open_question: bool) -> bool:

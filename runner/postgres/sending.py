@@ -28,11 +28,12 @@ LONGEST_SAYING = 4096  # characters of each thing that the server says of an err
 # the mutex. Then the ledger is written as who we are, not by a role, path or limit that the file has set. Servers from
 # before November 2024 do not reset the role with the session's user.
 DEFERRED = b"SET CONSTRAINTS ALL IMMEDIATE"
-AS_OURSELVES = b"""
-    SELECT pg_catalog.set_config('session_authorization', NULL, true), pg_catalog.set_config('role', NULL, true),
-           pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+OUR_ROLE = (b"SET LOCAL session_authorization TO DEFAULT", b"SET LOCAL role TO DEFAULT")
+OUR_SETTINGS = b"""
+    SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
            pg_catalog.set_config('statement_timeout', '1min', true),
-           pg_catalog.set_config('lock_timeout', '30s', true)"""  # NULL: what SET LOCAL … TO DEFAULT does
+           pg_catalog.set_config('lock_timeout', '30s', true)"""  # as who we are: a file's role may not call functions
+AS_OURSELVES = (*OUR_ROLE, OUR_SETTINGS)
 COPYING = {ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH}
 
 

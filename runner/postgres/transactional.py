@@ -79,7 +79,7 @@ def _record(execution: Execution, account: "_Account") -> None:
     worker, migration, mutex = execution.worker, account.migration, execution.mutex
     try:
         with failing_at(migration.source):
-            worker.execute(AS_OURSELVES)
+            worker.execute(b"; ".join(AS_OURSELVES))
             if migration.file.path.name == LEDGER_FILE:
                 execution.ledger.install(worker)
             ours = execution.ledger.record_completed(worker, account.result(), mutex=mutex.key, holder=mutex.holder)

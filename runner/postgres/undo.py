@@ -5,7 +5,6 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import accumulate
 
 from runner.core.certainty import Certainty, behind, certainty
 from runner.core.course import AGAIN
@@ -15,6 +14,7 @@ from runner.core.retry import explained, retry_of
 from runner.core.session_state import settings_to_repeat
 from runner.core.slowest import Slowest
 from runner.core.sqlstates import CANCELED, LOCK_TIMEOUT
+from runner.core.statements import remaining
 from runner.core.steps import Retry, Session, StepResult
 from runner.errors import Cancelled, DatabaseUnusable, Finding, MigrationFailed
 from runner.postgres.ahead import FORGET, patience
@@ -179,7 +179,7 @@ class _Undoing:
         execution, down = self._execution, self._down
         try:
             with failing_at(down.source):
-                connection.execute(AS_OURSELVES)
+                connection.execute(b"; ".join(AS_OURSELVES))
                 undone = execution.ledger.record_undone(connection, self._result(), execution.mutex, self._announced)
         except MigrationFailed as error:
             raise MigrationFailed(of_the_ledger(down, error.findings[0])) from None
@@ -212,10 +212,7 @@ class _Undoing:
         )
         for step in settings_to_repeat(down, begun):
             send(worker, down.source, step)
-        positions = accumulate(step.count for step in down.steps)
-        for step, position in zip(down.steps, positions, strict=True):
-            if position <= begun:
-                continue
+        for step, position in remaining(down.steps, begun):
             course = steps.course(step, failed=down.version in execution.failed) if again else AGAIN
             tried = self._sure or not course.stop  # else nothing is known that was not known before
             again, self._sure = False, False

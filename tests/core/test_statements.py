@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runner.core.migration import Control, Statement
 from runner.core.model import SourceFile
-from runner.core.statements import AT_ONCE, LARGE, read_statements
+from runner.core.statements import AT_ONCE, LARGE, read_statements, remaining
 from runner.errors import Finding, Level
 from tests.builders import STEADY
 
@@ -335,3 +335,14 @@ def test_a_problem_in_a_large_file_has_its_place() -> None:
     assert sum(part.count for part in found) == ROWS + 2
     assert [(told.line, told.column) for told in problems] == [(ROWS + 2, 1), (ROWS + 4, 9)]
     assert [(told.line, told.column) for told in warnings] == [(ROWS + 1, 1)]
+
+
+@pytest.mark.parametrize("done", [0, 1, 700, 701, ROWS - 1, ROWS])
+def test_what_remains_behind_any_number_of_statements_is_those_and_no_other(done: int) -> None:
+    """How many are sent together is ours to change, between a run that stopped and the one that goes on."""
+    text = ROW * ROWS
+    left = list(remaining(statements(text), done))
+    assert b"".join(step.source[step.start :] for step, _ in left[:1]) == text.encode()[done * len(ROW.encode()) :]
+    assert sum(step.count for step, _ in left) == ROWS - done
+    assert [(step.line, step.column) for step, _ in left[:1]] == [(done + 1, 1)] * bool(left)
+    assert [position for _, position in left][-1:] == [ROWS] * bool(left)

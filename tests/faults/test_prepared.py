@@ -40,6 +40,7 @@ def test_a_migration_that_deallocates_behind_our_back_is_applied_and_once(
     assert database.query(STATUS) == versions("completed", 3)
     assert database.value("SELECT count(*) FROM migration_history WHERE status = 'success'") == 3
     assert database.query("SELECT * FROM ran") == [(2,)], "the first time it was rolled back"
+    assert f"{'01 to 03' if argv else '02'}: changes prepared statements" in ended.log
 
 
 @ON_NEWEST
@@ -120,3 +121,71 @@ def test_a_successor_whose_row_is_taken_away_at_the_commit_does_not_run(checkout
     assert ended.applied == ["01"]
     assert database.value("SELECT is_called FROM begun") is False
     assert database.query(STATUS) == [("01", "completed"), ("02", "pending")]
+
+
+@ON_NEWEST
+@pytest.mark.parametrize(
+    "alter",
+    [
+        "DROP VIEW IF EXISTS migration_status_view; ALTER TABLE migration_history ALTER execution_time_ms TYPE bigint",
+        "ALTER TABLE schema_migrations ALTER run_id TYPE text",
+    ],
+)
+def test_a_migration_may_alter_the_ledger_where_nobody_sees_it(
+    checkout: Checkout, database: Database, alter: str
+) -> None:
+    checkout.write(
+        {"01_a": "CREATE TABLE a ();", "02_b": f"DO $$ BEGIN {alter}; END $$;", "03_c": "CREATE TABLE c ();"}
+    )
+    ended = checkout.run(database.url)
+    assert ended.exit_code == 0, ended.log
+    assert database.query(STATUS) == versions("completed", 3)
+
+
+@ON_NEWEST
+def test_a_ledger_of_the_users_own_may_have_other_types_than_ours(checkout: Checkout, database: Database) -> None:
+    own = """
+        CREATE TABLE schema_migrations (version text PRIMARY KEY, name text NOT NULL, applied_at timestamptz,
+            checksum text NOT NULL, execution_time_ms integer, status text NOT NULL, error_message text,
+            applied_by text, run_id text);
+        CREATE TABLE migration_history (id uuid PRIMARY KEY, version text NOT NULL, action text NOT NULL,
+            executed_at timestamptz, execution_time_ms integer, status text NOT NULL, error_message text,
+            executed_by text, environment text);"""
+    checkout.write({"00_migration_state_tracking": own, "01_a": "CREATE TABLE a ();", "02_b": "CREATE TABLE b ();"})
+    ended = checkout.run(database.url)
+    assert ended.exit_code == 0, ended.log
+    assert database.query(STATUS) == [("00", "completed"), *versions("completed", 2)]
+
+
+@ON_NEWEST
+def test_the_role_that_a_file_sets_needs_no_right_to_call_functions(checkout: Checkout, database: Database) -> None:
+    database.query("GRANT CREATE ON SCHEMA public TO nobody")
+    database.query("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC")
+    checkout.write({"01_a": "SET ROLE nobody; CREATE TABLE a ();", "02_b": "CREATE TABLE b ();"})
+    ended = checkout.run(database.url)
+    assert ended.exit_code == 0, ended.log
+    assert database.query(STATUS) == versions("completed", 2)
+
+
+def test_a_successor_does_not_run_when_the_mutex_is_lost_with_the_commit_that_marks_it(
+    checkout: Checkout, database: Database
+) -> None:
+    end = (
+        "PERFORM pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'; "
+        "PERFORM pg_sleep(0.3); "  # the server's own time to let go of its locks
+    )
+    function = (
+        "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF NEW.status = 'running' AND NEW.version = '03' THEN {end} END IF; RETURN NEW; END $$;"
+    )
+    trigger = (
+        "DO $$ BEGIN CREATE TRIGGER lose BEFORE UPDATE ON schema_migrations FOR EACH ROW EXECUTE FUNCTION lose(); "
+        "CREATE SEQUENCE begun; END $$;"
+    )
+    checkout.write({"01_a": f"{function} {trigger}", "02_b": "CREATE TABLE b ();", "03_c": "SELECT nextval('begun');"})
+    ended = checkout.run(database.url)
+    assert ended.exit_code != 0
+    assert database.value("SELECT is_called FROM begun") is False
+    assert database.query("SELECT version FROM schema_migrations WHERE status = 'completed' ORDER BY 1") != versions(
+        "completed", 3
+    )
