@@ -136,8 +136,8 @@ def table(found: ColdStart) -> Iterator[str]:
         "Docker starts a container": found.engine,
         "Python starts": found.interpreter - found.engine,
         "the program is imported": found.imports - found.interpreter,
-        "it reads inputs and files, and calls the server": found.connection - found.imports,
-        "it is let in, and asks": found.query - found.connection,
+        "it reads inputs, and calls the server": found.connection - found.imports,
+        "it is let in, has read its files, and asks": found.query - found.connection,
         "**until the first query**": found.query,
     }
     yield "| step | ms |"

@@ -88,7 +88,7 @@ def _compiled() -> "BytecodeCache":
         def load_bytecode(self, bucket: "Bucket") -> None:
             bucket.code = self.codes.get((bucket.key, bucket.checksum))
             if bucket.code is None:
-                with suppress(FileNotFoundError), (BYTECODE / bucket.key).open("rb") as file:
+                with suppress(OSError), (BYTECODE / bucket.key).open("rb") as file:
                     bucket.load_bytecode(file)  # unless source, Jinja or Python are others now
 
         def dump_bytecode(self, bucket: "Bucket") -> None:
@@ -108,6 +108,8 @@ def compile_templates() -> None:
     ours.bytecode_cache = FileSystemBytecodeCache(str(BYTECODE), "%s")
     for name in ours.list_templates(extensions=["j2"]):
         ours.get_template(name)
+    for file in BYTECODE.iterdir():
+        file.chmod(0o644)  # Jinja writes them for the one who compiles
 
 
 @lru_cache(maxsize=8)

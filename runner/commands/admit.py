@@ -9,7 +9,7 @@ from runner.postgres.session import Connection
 
 
 def admit(run: Run, worker: Connection, rows: LedgerRows) -> None:
-    """Is this the right database, and may what started the run migrate it?"""
+    """Asked of the ledger, and of how the run was started. Raises Refused."""
     config, journal = run.config, run.journal
     with journal.stage("environment") as tell:
         elsewhere = [] if rows.environment else run.ledger.elsewhere(worker)

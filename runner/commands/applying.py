@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.commands.change import Checkout, Ground, Unfinished
+from runner.commands.change import Checkout, Ground, Unfinished, Work
 from runner.commands.run import Run
 from runner.commands.smoke import smoke_test
 from runner.commands.stages import linted, parsed, read_back, watching
@@ -25,8 +25,8 @@ from runner.postgres.syntax import check_syntax
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applying:
-    """The methods are those of `Work`."""
+class Applying(Work):
+    """What is pending is applied."""
 
     run: Run
     checkout: Checkout

@@ -11,7 +11,7 @@ from runner.commands.judging import refused_for
 from runner.commands.run import Run
 from runner.core.model import Plan, Target, Verdict
 from runner.core.plan import compare
-from runner.errors import DatabaseUnusable, Drift, InputError, Outcome, Refused, RunnerError
+from runner.errors import DatabaseUnusable, Drift, InputError, Outcome, Refused
 from runner.gates.target import GATE as HEALTH
 from runner.gates.target import check_target
 from runner.postgres.ledger import survey
@@ -101,7 +101,7 @@ def _plan(run: Run, change: Change, checkout: Checkout, ground: Ground) -> Plan:
     with journal.stage("plan") as tell:
         try:
             planned = change.plan(ground)
-        except RunnerError as error:
+        except BaseException as error:
             journal.plan = compare(checkout.files, ground.rows.applied, order)
             if isinstance(error, InputError | Refused | Drift):
                 journal.judge(refused_for(FILES_AND_LEDGER, error.findings))

@@ -9,8 +9,8 @@ from runner.postgres.session import Connection
 
 
 def refuse_half_undone(run: Run, connection: Connection, applied: Sequence[Applied]) -> None:
-    """Nothing comes on top of a migration of which a part is undone. While another run holds the mutex it may be at
-    that: then this one looks again once it has the mutex itself. Raises Refused.
+    """While another run holds the mutex it may be at that: then this one looks again once it has the mutex itself.
+    Raises Refused.
     """
     if not any(row.half_undone for row in applied):
         return

@@ -51,7 +51,7 @@ class Migrating(Change):
         return Applying(run=self.run, checkout=self.checkout)
 
     def afterwards(self, worker: Connection) -> None:
-        if self.run.config.environment == PRODUCTION:
+        if self.run.config.environment == PRODUCTION:  # else it is not even loaded
             from runner.commands.release import release
 
             release(self.run, worker, self.checkout.files)

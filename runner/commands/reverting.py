@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.commands.change import Checkout, Ground, Unfinished
+from runner.commands.change import Checkout, Ground, Unfinished, Work
 from runner.commands.run import Run
 from runner.commands.smoke import smoke_test
 from runner.commands.stages import read_back
@@ -28,8 +28,8 @@ NOT_LINTED = "not asked of a rollback: it was when the migrations were applied"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reverting:
-    """The methods are those of `Work`; `pending` of the plan is what is undone."""
+class Reverting(Work):
+    """`pending` of the plan is undone."""
 
     run: Run
     checkout: Checkout

@@ -75,6 +75,12 @@ def test_every_module_has_its_bytecode(paths: frozenset[str]) -> None:
     assert [path for path in modules - compiled if not never_imported.match(path)] == []
 
 
+def test_whoever_runs_it_can_read_all_of_it(docker_client: docker.DockerClient, action_image: str) -> None:
+    """A container of a job may have a user of its own."""
+    look = ["/opt/db-migrate", "(", "-type", "d", "!", "-perm", "-o+rx", "-o", "-type", "f", "!", "-perm", "-o+r", ")"]
+    assert docker_client.containers.run(action_image, look, entrypoint="find", remove=True, **ALONE) == b""
+
+
 def test_every_template_is_compiled(docker_client: docker.DockerClient, action_image: str) -> None:
     """Where Jinja would look for it: it would take nothing that was compiled for other paths."""
     look = (
