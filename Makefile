@@ -41,7 +41,7 @@ pictures: demo $(NODE) ## docs/pictures, from a real run; needs Chromium
 	$(BIN)/python -m tests.browser build/demo/summary.html docs/pictures/summary.png
 	$(BIN)/python -m tests.browser build/demo/summary.html docs/pictures/summary-dark.png dark
 
-bench: $(BENCH) ## us and other tools, side by side, in an hour or so; WORKS names some of the works, IMAGE ours
+bench: $(BENCH) ## us and other tools, side by side, in 40 minutes or so; WORKS names some of the works, IMAGE ours
 	$(BENCH_VENV)/bin/python -m benchmarks.compare --write $(if $(IMAGE),--image=$(IMAGE)) $(WORKS)
 
 image: ## the image, and what each part of it weighs; fails over its budget
