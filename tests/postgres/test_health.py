@@ -4,7 +4,6 @@ import itertools
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -28,6 +27,7 @@ from runner.postgres.session import Connection, connect
 from tests.commands.conftest import Ran, run_captured
 from tests.conftest import VERSIONS, Database
 from tests.faults.servers import SERVER_USER, durable_server
+from tests.ports import free_port
 from tests.postgres.pgbouncer import PROGRAM as PGBOUNCER
 
 LATER = timedelta(minutes=20)
@@ -270,13 +270,6 @@ def tls_pooler(behind: Database) -> Iterator[tuple[str, Path]]:
         process.terminate()
         process.wait()
         shutil.rmtree(folder)
-
-
-def free_port() -> int:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        port: int = nobody.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("version", VERSIONS[-1:])

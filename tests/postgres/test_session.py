@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 import psycopg
@@ -17,7 +18,6 @@ from runner.postgres.session import NotReady, connect, reconnect, reset, settle
 from runner.resources import PACKAGE
 from tests.conftest import SCRAM_ROLE, VERSIONS, Database
 from tests.faults.servers import DurableServer, durable_server
-from tests.ports import free_port
 
 SETTINGS = {
     "client_connection_check_interval": "2s",
@@ -148,47 +148,50 @@ def wait_for(true: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.1)
 
 
+@dataclass(frozen=True)
+class Listening:
+    """A server that also listens on a port of 127.0.0.1."""
+
+    durable: DurableServer
+    port: int
+
+    @property
+    def socket(self) -> DatabaseUrl:
+        """By its Unix socket, which has the port in its name."""
+        return DatabaseUrl(value=f"{self.durable.server.url().value}&port={self.port}")
+
+
 @pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"pg{version}")
-def restarting(request: pytest.FixtureRequest) -> Iterator[DurableServer]:
+def restarting(request: pytest.FixtureRequest) -> Iterator[Listening]:
     """A server of this module's own, which also listens on an address of its own."""
     with durable_server(request.param) as server:
         access = server.server.folder / "pg_hba.conf"
         access.write_text("host all all 127.0.0.0/8 trust\n" + access.read_text())
-        server.listen("127.0.0.1", PORT)
-        yield server
+        yield Listening(server, server.listen("127.0.0.1"))
 
 
-PORT = free_port()
-
-
-def url_of(server: DurableServer) -> DatabaseUrl:
-    """By its Unix socket, which has the port in its name."""
-    return DatabaseUrl(value=f"{server.server.url().value}&port={PORT}")
-
-
-@pytest.mark.usefixtures("restarting")
-def test_keepalives_reach_the_server_where_there_is_a_network() -> None:
-    url = DatabaseUrl(value=f"postgresql://postgres@127.0.0.1:{PORT}/postgres")
+def test_keepalives_reach_the_server_where_there_is_a_network(restarting: Listening) -> None:
+    url = DatabaseUrl(value=f"postgresql://postgres@127.0.0.1:{restarting.port}/postgres")
     with connect(url, application_name="a test") as connection:
         assert shown(connection, *KEEPALIVES) == KEEPALIVES
 
 
-def test_a_restart_of_the_server_is_waited_for(restarting: DurableServer) -> None:
+def test_a_restart_of_the_server_is_waited_for(restarting: Listening) -> None:
     def open_connection() -> psycopg.Connection[tuple[object, ...]]:
-        return connect(url_of(restarting), application_name="a test")
+        return connect(restarting.socket, application_name="a test")
 
-    restarting.stop()
+    restarting.durable.stop()
     with pytest.raises(NotReady):
         open_connection()
-    restart = threading.Timer(0.5, restarting.restart)
+    restart = threading.Timer(0.5, restarting.durable.restart)
     restart.start()
     with reconnect(open_connection, patience=timedelta(seconds=10)) as connection:
         assert shown(connection, "lock_timeout") == {"lock_timeout": "30s"}
     restart.join()
 
 
-def test_patience_with_a_server_ends(restarting: DurableServer) -> None:
-    folder = restarting.server.folder / "nothing-here"
+def test_patience_with_a_server_ends(restarting: Listening) -> None:
+    folder = restarting.durable.server.folder / "nothing-here"
     url = DatabaseUrl(value=f"postgresql:///postgres?host={folder}&user=postgres")
     tries = []
 
