@@ -28,7 +28,6 @@ from runner.core.database_url import DatabaseUrl
 from runner.postgres.embedded import NEWEST
 from runner.postgres.session import connect
 from tests.faults.servers import DurableServer, durable_server
-from tests.ports import free_port
 
 PAGE = ROOT / "docs" / "performance.md"
 AGAIN = {0: 5, 20: 3, 80: 3}  # how often nothing is found, and the status is shown, by distance
@@ -62,12 +61,12 @@ class Bench:
         """The server begins to listen on a port, and asks for a password there."""
         self.cells: dict[tuple[str, str, int], Cell] = {}
         self.failures: list[str] = []
-        self._folder, self._port, self._databases = folder, free_port(), 0
+        self._folder, self._databases = folder, 0
         self._admin = server.server.url()
         self._execute(f"ALTER ROLE {USER} PASSWORD '{PASSWORD}'")
         access = server.server.folder / "pg_hba.conf"
         access.write_text("host all all 127.0.0.0/8 scram-sha-256\n" + access.read_text())
-        server.listen("127.0.0.1", self._port)
+        self._port = server.listen("127.0.0.1")
         self._admin = DatabaseUrl(value=Address(self._port, "postgres").url)
 
     def work(self, key: str, work: Work, tools: Sequence[Tool]) -> None:
