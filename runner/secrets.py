@@ -9,6 +9,8 @@ from functools import cache
 from typing import NamedTuple
 from urllib.parse import quote
 
+from runner.patterns import one_or_more
+
 MASK = "***"
 SHORTEST = 4  # characters; what is shorter would take half of a log with it
 BLANK = re.compile(r"[ \t-\r]")
@@ -99,7 +101,7 @@ def _pattern(secret: str) -> str:
 def _spelled(run: str) -> str:
     """A run of one character, all of it written alike; or of blanks, written anyhow, and of what forms take for one."""
     if BLANK.search(run):
-        return f"{_any(_blank_ways())}++"
+        return one_or_more(_any(_blank_ways()))
     return _any(_longest_first(way * len(run) for way in _ways(run[0])))
 
 

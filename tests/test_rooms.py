@@ -17,8 +17,9 @@ PACKAGE = Path(__file__).parent.parent / "runner"
 MAY_IMPORT = {
     "errors": "",
     "resources": "",
-    "secrets": "",
-    "core": "errors",
+    "patterns": "",
+    "secrets": "patterns",
+    "core": "errors patterns",
     "gates": "errors core",
     "inputs": "errors core",
     "config": "errors core gates inputs",

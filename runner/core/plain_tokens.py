@@ -8,27 +8,30 @@ import re
 from collections.abc import Generator
 from functools import lru_cache
 
+from runner.patterns import maybe, one_or_more, one_up_to, zero_or_more
+
 AT_ONCE = 64 * 1024  # bytes of lines that are read together: each token takes many times its length in memory
 MOST = 10_000  # tokens, where the lines are longer
 BETWEEN = b"\0"  # no SQL text has one
-BLANK = rb"(?:[ \t\n\r\f]|--[^\n\r]*+)*+"
+BLANK = zero_or_more(rb"[ \t\n\r\f]|--[^\n\r]*+")
 SIGNS = rb"~!@#^&|`?+\-*/%<>="  # of operators, which end where none of these follows
 WORD_ENDS = rb"(?![A-Za-z0-9_$'\"&\x80-\xff])"  # nothing that a literal begins with, as in E'…' and U&'…'
-NUMBER = rb"[0-9]++(?:\.[0-9]++)?+(?![A-Za-z_.$\x80-\xff])"
-LITERAL = rb"'(?:[^'\\]++|'')*+'(?!" + BLANK + rb"')"  # one that follows on another line goes on with the literal
+NUMBER = rb"[0-9]++" + maybe(rb"\.[0-9]++") + rb"(?![A-Za-z_.$\x80-\xff])"
+# One that follows on another line goes on with the literal.
+LITERAL = rb"'" + zero_or_more(rb"[^'\\]++|''") + rb"'(?!" + BLANK + rb"')"
 NOT_A_SIGN_BEFORE, NOT_A_SIGN_BEHIND = rb"(?<![" + SIGNS + rb"])", rb"(?![" + SIGNS + rb"])"
 PLAIN = rb"|".join(
     (
         rb"[A-Za-z_][A-Za-z0-9_]*+" + WORD_ENDS,
         NUMBER,
         LITERAL,
-        rb'"(?:[^"]++|"")++"',
+        rb'"' + one_or_more(rb'[^"]++|""') + rb'"',
         rb"[(),;\[\]]|\.(?![.0-9])|(?<!:)::(?![:=])",
         NOT_A_SIGN_BEFORE + rb"[+\-*/%<>=]" + NOT_A_SIGN_BEHIND,
     )
 )
 TOKEN = re.compile(BLANK + rb"(" + PLAIN + rb"|(?s:.*+))")  # or, from where it is not plain, all the rest
-TOKENS = re.compile(rb"(?:" + BLANK + rb"(?:" + PLAIN + rb")){1,%d}+" % MOST)
+TOKENS = re.compile(one_up_to(MOST, BLANK + rb"(?:" + PLAIN + rb")"))
 ALONE = re.compile(PLAIN)
 BLANKS = re.compile(BLANK)
 GOES_ON = re.compile(BLANK + rb"'")

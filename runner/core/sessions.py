@@ -6,6 +6,7 @@ from functools import cache
 
 from runner.core.durations import in_words
 from runner.core.steps import Session
+from runner.patterns import maybe, zero_or_more
 
 LONGEST_QUERY = 120  # characters
 PREPARED = 0  # the process that pg_blocking_pids names for a prepared transaction, which has none
@@ -14,13 +15,14 @@ SHOWN = 5  # sessions in the way; the rest is counted
 # https://www.postgresql.org/docs/current/sql-syntax-lexical.html. Whether a quote behind a backslash ends a literal is
 # decided by an E before it, and by a setting of that session: such a literal counts as one without an end.
 LETTER, IN_TAG = r"[A-Za-z_\x80-\U0010ffff]", r"[A-Za-z0-9_\x80-\U0010ffff]"
-TAG = rf"(?:{LETTER}{IN_TAG}*+)?+"
+TAG = maybe(rf"{LETTER}{IN_TAG}*+")
+IN_LITERAL, IN_NAME = r"[^'\\]++|''|\\[^']", r'[^"]++|""'
 TOKEN = (
     r"(?P<comment>--[^\n\r]*+|/\*)"
-    r"|(?P<literal>'(?:[^'\\]++|''|\\[^'])*+'" + rf"|\$(?P<tag>{TAG})\$.*?\$(?P=tag)\$)"
-    rf"|(?P<number>[0-9](?:\.|{IN_TAG})*+)"
-    rf"|(?:{LETTER}(?:\$|{IN_TAG})*+"  # a dollar in a name begins nothing
-    r'|\$[0-9]++|"(?:[^"]++|"")*+"' + rf"|(?!['\"]|\${TAG}\$).)"
+    rf"|(?P<literal>'{zero_or_more(IN_LITERAL)}'|\$(?P<tag>{TAG})\$.*?\$(?P=tag)\$)"
+    rf"|(?P<number>[0-9]{zero_or_more(f'[.]|{IN_TAG}')})"
+    rf"|(?:{LETTER}{zero_or_more(f'[$]|{IN_TAG}')}"  # a dollar in a name begins nothing
+    rf'|\$[0-9]++|"{zero_or_more(IN_NAME)}"' + rf"|(?!['\"]|\${TAG}\$).)"
 )
 COMMENT_MARK = re.compile(r"/\*|\*/")
 INSTEAD = {"comment": " ", "literal": "'…'", "number": "?"}

@@ -9,34 +9,43 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-BLANK = re.compile(rb"(?:[ \t\n\r\f\v]++|--[^\n\r]*+)*+")
+from runner.patterns import maybe, one_or_more, one_up_to, zero_or_more
+
+BLANK = re.compile(zero_or_more(rb"[ \t\n\r\f\v]++|--[^\n\r]*+"))
 LINE = re.compile(rb"[^\n\r]*+")
 COMMENT_MARK = re.compile(rb"/\*|\*/")
 DOLLAR_TAG = re.compile(rb"\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*+)?\$")
 IN_WORD = rb"[A-Za-z0-9_$\x80-\xff]"
 BEHIND_WORD = re.compile(rb"(?<=" + IN_WORD + rb")")
-PLAIN = rb"'(?:[^']++|'')*+'"
+PLAIN = rb"'" + zero_or_more(rb"[^']++|''") + rb"'"
 PLAIN_LITERAL = re.compile(PLAIN)
-QUOTED_NAME = rb'"(?:[^"]++|"")*+"'
+QUOTED_NAME = rb'"' + zero_or_more(rb'[^"]++|""') + rb'"'
 
 # A literal that an E begins goes on, with the same escapes, in a quote on the next line.
-ESCAPED = rb"'(?:[^'\\]++|\\.|'')*+'"
-NEXT_LINE = rb"[ \t\f\v]*+(?:--[^\n\r]*+)?+[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*+"
-ESCAPED_LITERAL = re.compile(ESCAPED + rb"(?:" + NEXT_LINE + ESCAPED + rb")*+", re.DOTALL)
+ESCAPED = rb"'" + zero_or_more(rb"[^'\\]++|\\.|''") + rb"'"
+COMMENT_LINE = rb"--[^\n\r]*+"
+NEXT_LINE = (
+    rb"[ \t\f\v]*+" + maybe(COMMENT_LINE) + rb"[\n\r]"
+    + zero_or_more(rb"[ \t\n\r\f\v]++|" + COMMENT_LINE + rb"[\n\r]")
+)  # fmt: skip
+ESCAPED_LITERAL = re.compile(ESCAPED + zero_or_more(NEXT_LINE + ESCAPED), re.DOTALL)
+ROUNDS = 10_000  # of one match, which may have to remember each
 
 
 def _uneventful(*more: bytes, stops: bytes = b"", literal: bytes = rb"(?<![eE])" + PLAIN) -> "re.Pattern[bytes]":
-    """Text in which no statement can end: it stops before whatever must be looked at."""
+    """A part of a text in which no statement can end: it stops before whatever must be looked at."""
     parts = (rb"[^;'\"$\-/\\" + stops + rb"]++", literal, QUOTED_NAME, rb"-(?!-)", rb"/(?!\*)", *more)
-    return re.compile(rb"(?:" + rb"|".join(parts) + rb")*+", re.DOTALL)
+    return re.compile(one_up_to(ROUNDS, rb"|".join(parts)), re.DOTALL)
 
 
 UNEVENTFUL = _uneventful()
 OF_ROWS = rb"(?i:INSERT|UPDATE|DELETE|SELECT|VALUES|WITH|MERGE)\b"  # how statements begin that read or write rows
-EASY = re.compile(BLANK.pattern + OF_ROWS + UNEVENTFUL.pattern + rb";", re.DOTALL)  # to its end there is nothing to see
+# To its end there is nothing to see.
+EASY = re.compile(BLANK.pattern + OF_ROWS + maybe(UNEVENTFUL.pattern) + rb";", re.DOTALL)
 UNEVENTFUL_WITH_ESCAPES = _uneventful(literal=ESCAPED)  # while standard_conforming_strings is off
-COMMENT = rb"/\*(?:[^*/]++|\*(?!/)|/(?!\*)|/\*.*?\*/)*+\*/"  # with others inside, but none inside of those
-GAP = rb"(?:[ \t\n\r\f\v]|--[^\n\r]*+|" + COMMENT + rb")++"
+# With others inside, but none inside of those.
+COMMENT = rb"/\*" + zero_or_more(rb"[^*/]++|\*(?!/)|/(?!\*)|/\*.*?\*/") + rb"\*/"
+GAP = one_or_more(rb"[ \t\n\r\f\v]|--[^\n\r]*+|" + COMMENT)
 WITH_A_BODY = re.compile(
     rb"CREATE" + GAP + rb"(?:OR" + GAP + rb"REPLACE" + GAP + rb")?(?:RULE|FUNCTION|PROCEDURE)\b",
     re.IGNORECASE | re.DOTALL,
@@ -46,18 +55,18 @@ WORD = rb"[A-Za-z_\x80-\xff]" + IN_WORD + rb"*+"
 IN_A_BODY = (
     rb"(?i:AS)" + GAP + WORD,  # or have that for its label
     rb"(?!(?i:BEGIN|CASE|END)(?!" + IN_WORD + rb"))" + WORD,
-    rb"[0-9](?:\.|" + IN_WORD + rb")*+",
-    rb"\.[ \t\n\r\f\v]*+(?:" + WORD + rb")?+",  # a column may be called end, behind its table
+    rb"[0-9]" + zero_or_more(rb"\.|" + IN_WORD),
+    rb"\.[ \t\n\r\f\v]*+" + maybe(WORD),  # a column may be called end, behind its table
 )
 BODY_STOPS = rb"().A-Za-z_0-9\x80-\xff"
 UNEVENTFUL_IN_A_BODY = _uneventful(*IN_A_BODY, stops=BODY_STOPS)
 UNEVENTFUL_IN_A_BODY_WITH_ESCAPES = _uneventful(*IN_A_BODY, stops=BODY_STOPS, literal=ESCAPED)
 
-MAYBE = rb"(?:" + GAP + rb")?+"
+MAYBE = maybe(GAP)
 NAME = rb"(?:" + WORD + rb"|" + QUOTED_NAME + rb")"
 COPY_FROM_CLIENT = re.compile(
-    rb"COPY" + GAP + rb"(?:BINARY" + GAP + rb")?" + NAME + rb"(?:" + MAYBE + rb"\." + MAYBE + NAME + rb")*+" + MAYBE
-    + rb'(?:\((?:[^()"]++|"[^"]*+")*+\))?+' + MAYBE + rb"FROM" + GAP + rb"STD(?:IN|OUT)\b",
+    rb"COPY" + GAP + rb"(?:BINARY" + GAP + rb")?" + NAME + zero_or_more(MAYBE + rb"\." + MAYBE + NAME) + MAYBE
+    + maybe(rb"\(" + zero_or_more(rb'[^()"]++|"[^"]*+"') + rb"\)") + MAYBE + rb"FROM" + GAP + rb"STD(?:IN|OUT)\b",
     re.IGNORECASE | re.DOTALL,
 )  # fmt: skip
 END_OF_DATA = re.compile(rb"^\\\.[ \t]*$", re.MULTILINE)
@@ -250,6 +259,7 @@ def _end_of_line(data: bytes, position: int) -> int:
 
 
 def _past(pattern: "re.Pattern[bytes]", data: bytes, position: int) -> int:
-    """The position behind what a pattern matches here, which may be nothing."""
-    found = pattern.match(data, position)
-    return found.end() if found else position
+    """The position behind all that a pattern matches from here on, which may be nothing."""
+    while (found := pattern.match(data, position)) and found.end() > position:
+        position = found.end()
+    return position

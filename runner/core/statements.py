@@ -13,6 +13,7 @@ from runner.core.places import Places, locate
 from runner.core.split import OF_ROWS, Cut, CutKind, SplitError, mentions, skip_blank, split
 from runner.core.syntax import TooDeep, Unreadable, trees
 from runner.errors import Finding, Level
+from runner.patterns import zero_or_more
 
 LARGE = 1024 * 1024  # bytes; from here on plain statements are not parsed, and sent many together
 AT_ONCE = 64 * 1024  # bytes that are parsed, or sent, together
@@ -30,7 +31,9 @@ INVISIBLE = {
     "\u2028": "line separator",
 }
 CORRECT = "correct it: no PostgreSQL reads this"
-PLACEHOLDER = re.compile(r"\{\{(?:(?!\{\{).)*?\}\}|\$\{(?:(?!\$\{)[^}])*+\}|<%(?:(?!<%).)*?%>", re.DOTALL)
+PLACEHOLDER = re.compile(
+    r"\{\{(?:(?!\{\{).)*?\}\}|\$\{" + zero_or_more(r"(?!\$\{)[^}]") + r"\}|<%(?:(?!<%).)*?%>", re.DOTALL
+)
 
 
 def read_statements(

@@ -25,6 +25,7 @@ from runner.core.convert.theirs import (
 from runner.core.model import SourceFile
 from runner.core.split import SplitError
 from runner.errors import Finding, Level
+from runner.patterns import zero_or_more
 
 PAIRED_FILE = re.compile(r"(?P<version>[0-9]+)_(?P<name>[^/]*)\.(?P<way>up|down)\.sql")
 SUPABASE_FILE = re.compile(r"(?P<version>[0-9]+)_(?P<name>[^/]*)\.sql")
@@ -37,7 +38,7 @@ COMMITTED_HEADER = re.compile(rb"--! (?P<key>[A-Z][A-Za-z]*)(?:: ?(?P<value>[^\n
 COMMITTED_NO_TRANSACTION = re.compile(rb"--!\s*no-transaction\b[^\n]*\n?")
 # What never ends reaches to the end of the file, which is refused for it.
 QUIET = (
-    rb"'(?:[^']|'')*+'|\"[^\"]*+\"|--[^\n]*+|/\*.*?(?:\*/|\Z)"
+    rb"'" + zero_or_more(rb"[^']|''") + rb"'|\"[^\"]*+\"|--[^\n]*+|/\*.*?(?:\*/|\Z)"
     rb"|(?<![\w$\x80-\xff])(?P<tag>\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*+)?\$).*?(?:(?P=tag)|\Z)"
 )
 PLACEHOLDER = rb"(?<![:\w]):[A-Z][A-Z0-9_]+\b"
