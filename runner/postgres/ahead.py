@@ -34,8 +34,8 @@ from runner.postgres.pipeline import Pipeline
 from runner.postgres.sending import DEFERRED, OUR_ROLE, OUR_SETTINGS, failure_of, limits, lock_timeout
 from runner.postgres.session import Connection, recover, settling
 
-WINDOW = 32  # migrations that are under way at once
-REFILL = WINDOW // 4  # when so few are left, the next ones are sent: together, for the sake of few packets
+WINDOW = 128  # migrations that are under way at once
+REFILL = WINDOW // 2  # when so few are left, the next ones are sent: together, for the sake of few packets
 LARGEST = 1024 * 1024  # bytes of a file that is sent ahead, and of all that is under way when no more is sent
 MILLISECOND = timedelta(milliseconds=1)
 INSIST = timedelta(milliseconds=300)  # between two requests to cancel: one may come between two statements

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from runner.postgres.ahead import WINDOW
 from tests.conftest import ON_NEWEST, Database
 from tests.faults.runs import Checkout, Running
 from tests.faults.test_together import in_transaction
@@ -50,26 +51,32 @@ def wait_for_completed(database: Database, number: int) -> None:
         time.sleep(0.02)
 
 
-def test_an_error_in_the_middle_leaves_exactly_what_was_before_it(checkout: Checkout, database: Database) -> None:
-    files = {f"{n:03}_t": small(n) for n in range(1, MANY + 1)}
-    checkout.write(files | {"020_t": "CREATE TABLE t20 (id int);\n\nINSERT  INTO t20 VALUES (1 / 0);\nSELECT 1;"})
+@pytest.mark.parametrize("bad", [20, WINDOW + 20], ids=["of the first that are sent", "of the next ones"])
+def test_an_error_in_the_middle_leaves_exactly_what_was_before_it(
+    checkout: Checkout, database: Database, bad: int
+) -> None:
+    many, name = bad + 20, f"{bad:03}"
+    files = {f"{n:03}_t": small(n) for n in range(1, many + 1)}
+    checkout.write(
+        files | {f"{name}_t": f"CREATE TABLE t{bad} (id int);\n\nINSERT  INTO t{bad} VALUES (1 / 0);\nSELECT 1;"}
+    )
     with checkout.running(database.url) as run:
         ended = run.end()
     assert ended.exit_code == 1, ended.log
-    assert "migrations/020_t.sql:3" in ended.log
+    assert f"migrations/{name}_t.sql:3" in ended.log
     assert "division by zero" in ended.log
-    assert ended.applied == VERSIONS[:19]
-    assert json.loads(ended.outputs["pending"]) == VERSIONS[19:]
-    assert own_tables(database) == {f"t{n}" for n in range(1, 20)}
-    assert sorted(database.query(STATUS)) == [("completed", 19), ("failed", 1), ("pending", 20)]
-    assert database.query("SELECT version FROM schema_migrations WHERE status = 'failed'") == [("020",)]
+    assert ended.applied == [f"{n:03}" for n in range(1, bad)]
+    assert json.loads(ended.outputs["pending"]) == [f"{n:03}" for n in range(bad, many + 1)]
+    assert own_tables(database) == {f"t{n}" for n in range(1, bad)}
+    assert sorted(database.query(STATUS)) == [("completed", bad - 1), ("failed", 1), ("pending", 20)]
+    assert database.query("SELECT version FROM schema_migrations WHERE status = 'failed'") == [(name,)]
     assert database.query("SELECT status, count(*) FROM migration_history GROUP BY 1 ORDER BY 1") == [
         ("failed", 1),
-        ("success", 19),
+        ("success", bad - 1),
     ]
-    checkout.write({"020_t": small(20)})
+    checkout.write({f"{name}_t": small(bad)})
     assert checkout.run(database.url).exit_code == 0
-    assert own_tables(database) == {f"t{n}" for n in range(1, MANY + 1)}
+    assert own_tables(database) == {f"t{n}" for n in range(1, many + 1)}
 
 
 def test_the_place_of_an_error_is_that_of_its_statement(checkout: Checkout, database: Database) -> None:
@@ -84,17 +91,20 @@ def test_the_place_of_an_error_is_that_of_its_statement(checkout: Checkout, data
 
 
 @ON_NEWEST
+@pytest.mark.parametrize("before", [0, WINDOW - 20], ids=["with the first under way", "with the next ones under way"])
 def test_nothing_starts_or_commits_once_the_mutex_of_a_killed_run_is_gone(
-    checkout: Checkout, database: Database
+    checkout: Checkout, database: Database, before: int
 ) -> None:
+    """All that is sent at first is under way, or the most of it is in and the next ones are too."""
     database.query(PACE)
-    checkout.write({f"{n:03}_t": slow(n, 0.2) for n in range(1, MANY + 1)})
+    many = before + MANY
+    checkout.write({f"{n:03}_t": small(n) if n <= before else slow(n, 0.2) for n in range(1, many + 1)})
 
     def state() -> tuple[object, ...]:
         return (database.query(COMPLETED), own_tables(database), sorted(database.query(STATUS)))
 
     with checkout.running(database.url) as run:
-        wait_for_completed(database, 5)
+        wait_for_completed(database, before + 5)
         run.process.kill()
         run.process.join()
     while database.query(MUTEXES):
@@ -103,12 +113,12 @@ def test_nothing_starts_or_commits_once_the_mutex_of_a_killed_run_is_gone(
     time.sleep(3)
     assert state() == then
     assert starts(database) <= started + 1  # one may just have begun
-    assert len(database.query(COMPLETED)) < MANY / 2
+    assert len(database.query(COMPLETED)) < before + MANY / 2
     assert database.query(BUSY) == []
     database.query("DELETE FROM pace")
     ended = checkout.run(database.url)
     assert ended.exit_code == 0, ended.log
-    assert len(database.query(COMPLETED)) == MANY
+    assert len(database.query(COMPLETED)) == many
 
 
 SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
