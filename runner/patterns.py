@@ -1,8 +1,9 @@
 """Parts of regular expressions that give nothing back: what they have matched, they keep.
 
 Python before 3.11.5 misreads a group that is repeated possessively, as in `(?:'[^']*')*+`: it goes on behind a round
-that fails half way, https://github.com/python/cpython/issues/106052. Debian 12 has such a Python. An atomic group
-around the repeated one means the same and is right in all of them; but it remembers each round, which takes memory.
+that fails half way, https://github.com/python/cpython/issues/106052 and 100061. Debian 12 has such a Python. An atomic
+group around the repeated one means the same and is right in all of them; but it remembers each round, which takes
+memory.
 """
 
 import sys

@@ -13,7 +13,7 @@ from runner.patterns import maybe, one_or_more, one_up_to, zero_or_more
 AT_ONCE = 64 * 1024  # bytes of lines that are read together: each token takes many times its length in memory
 MOST = 10_000  # tokens, where the lines are longer
 BETWEEN = b"\0"  # no SQL text has one
-BLANK = zero_or_more(rb"[ \t\n\r\f]|--[^\n\r]*+")
+BLANK = zero_or_more(rb"[ \t\n\r\f]++|--[^\n\r]*+")
 SIGNS = rb"~!@#^&|`?+\-*/%<>="  # of operators, which end where none of these follows
 WORD_ENDS = rb"(?![A-Za-z0-9_$'\"&\x80-\xff])"  # nothing that a literal begins with, as in E'…' and U&'…'
 NUMBER = rb"[0-9]++" + maybe(rb"\.[0-9]++") + rb"(?![A-Za-z_.$\x80-\xff])"

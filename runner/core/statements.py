@@ -32,7 +32,7 @@ INVISIBLE = {
 }
 CORRECT = "correct it: no PostgreSQL reads this"
 PLACEHOLDER = re.compile(
-    r"\{\{(?:(?!\{\{).)*?\}\}|\$\{" + zero_or_more(r"(?!\$\{)[^}]") + r"\}|<%(?:(?!<%).)*?%>", re.DOTALL
+    r"\{\{(?:(?!\{\{).)*?\}\}|\$\{" + zero_or_more(r"[^$}]++|\$(?!\{)") + r"\}|<%(?:(?!<%).)*?%>", re.DOTALL
 )
 
 

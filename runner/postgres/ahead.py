@@ -35,8 +35,9 @@ from runner.postgres.sending import DEFERRED, OUR_ROLE, OUR_SETTINGS, failure_of
 from runner.postgres.session import Connection, recover, settling
 
 WINDOW = 128  # migrations that are under way at once
-REFILL = WINDOW // 2  # when so few are left, the next ones are sent: together, for the sake of few packets
 LARGEST = 1024 * 1024  # bytes of a file that is sent ahead, and of all that is under way when no more is sent
+# When so few are left, the next ones are sent: together, for the sake of few packets, and as each marks the next one.
+REFILL, REFILL_BYTES = WINDOW // 2, LARGEST // 2
 MILLISECOND = timedelta(milliseconds=1)
 INSIST = timedelta(milliseconds=300)  # between two requests to cancel: one may come between two statements
 # What DISCARD ALL consists of; that itself is not possible inside of a transaction.
@@ -224,8 +225,8 @@ class _Flights:
         return unit[len(self._open)] if len(self._open) < len(unit) else unit[-1]
 
     def send(self, pipeline: Pipeline[_Message]) -> None:
-        """Send as many as the window has room for, once it is nearly empty."""
-        if self._sent > REFILL:
+        """Send as many as the window has room for, once half of it is empty."""
+        if self._sent > REFILL or pipeline.bytes_ahead > REFILL_BYTES:
             return
         batch, marked = self._batch(pipeline.bytes_ahead), False
         for flight, successor in zip_longest(batch, batch[1:]):

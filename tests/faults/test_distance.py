@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -82,3 +83,31 @@ def test_each_migration_is_one_flush(checkout: Checkout, durable: tuple[DurableS
     checkout.write(small(22, 21 + MANY))
     many = flushed(server, database, checkout)
     assert MANY <= many <= MANY + OWN_FLUSHES + 2
+
+
+TRANSACTIONS = "SELECT xact_commit FROM pg_stat_database WHERE datname = %s"
+
+
+def transactions(database: Database, checkout: Checkout) -> int:
+    """How many a first run commits."""
+    with checkout.running(database.url) as run:
+        ended = run.end()
+    assert ended.exit_code == 0, ended.log
+    elsewhere = replace(database, name="postgres")
+    while elsewhere.query("SELECT FROM pg_stat_activity WHERE datname = %s", database.name):  # it counts at its end
+        time.sleep(0.01)
+    return int(str(elsewhere.value(TRANSACTIONS, database.name)))
+
+
+@ON_NEWEST
+@pytest.mark.parametrize("size", [20_000, 80_000])
+def test_files_that_fill_the_window_with_few_are_marked_by_those_before_them(
+    checkout: Checkout, fresh_database: Callable[[], Database], size: int
+) -> None:
+    """Else each would be marked in a transaction of its own, which is a commit more."""
+    many = 100
+    files = small(1, many)
+    checkout.write(files)
+    of_small = transactions(fresh_database(), checkout)
+    checkout.write({name: f"{text}\nSELECT '{'x' * size}';" for name, text in files.items()})
+    assert of_small <= transactions(fresh_database(), checkout) < of_small + many / 2

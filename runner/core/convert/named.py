@@ -38,7 +38,7 @@ COMMITTED_HEADER = re.compile(rb"--! (?P<key>[A-Z][A-Za-z]*)(?:: ?(?P<value>[^\n
 COMMITTED_NO_TRANSACTION = re.compile(rb"--!\s*no-transaction\b[^\n]*\n?")
 # What never ends reaches to the end of the file, which is refused for it.
 QUIET = (
-    rb"'" + zero_or_more(rb"[^']|''") + rb"'|\"[^\"]*+\"|--[^\n]*+|/\*.*?(?:\*/|\Z)"
+    rb"'" + zero_or_more(rb"[^']++|''") + rb"'|\"[^\"]*+\"|--[^\n]*+|/\*.*?(?:\*/|\Z)"
     rb"|(?<![\w$\x80-\xff])(?P<tag>\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*+)?\$).*?(?:(?P=tag)|\Z)"
 )
 PLACEHOLDER = rb"(?<![:\w]):[A-Z][A-Z0-9_]+\b"

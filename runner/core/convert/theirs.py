@@ -15,7 +15,7 @@ from runner.patterns import zero_or_more
 BLANKS = re.compile(rb"[ \t\r\n\f\v]*+")
 BLANK_LINES = re.compile(zero_or_more(rb"[ \t\r\f\v]*+\n"))
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]+")
-PLACEHOLDER = re.compile(rb"\$\{" + zero_or_more(rb"[^}\n$]|\$(?!\{)") + rb"\}")  # of Flyway and Liquibase: `${name}`
+PLACEHOLDER = re.compile(rb"\$\{" + zero_or_more(rb"[^}\n$]++|\$(?!\{)") + rb"\}")  # of Flyway and Liquibase: `${name}`
 BLOCK = 4096  # bytes of a text whose line ends are counted once
 IN_A_COPY = "in a copy of the folder, as the tool keeps a checksum of its own files, and convert that"
 
