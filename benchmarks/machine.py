@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -36,8 +37,11 @@ def python() -> str:
 
     https://docs.python.org/3/using/configure.html#cmdoption-enable-optimizations
     """
+    version = f"Python {platform.python_version()}"
+    if sys.base_prefix == "/usr":
+        return f"{version} of {platform.freedesktop_os_release()['NAME']}"
     optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return f"Python {platform.python_version()} built {'with' if optimised else 'without'} optimizations"
+    return f"{version} built {'with' if optimised else 'without'} optimizations"
 
 
 def file_system(folder: Path) -> str:
