@@ -16,8 +16,7 @@ from runner.errors import Finding, Level
 from runner.patterns import zero_or_more
 
 LARGE = 1024 * 1024  # bytes; from here on plain statements are not parsed, and sent many together
-PARSED_TOGETHER = 64 * 1024  # bytes; a tree takes many times as much memory
-SENT_TOGETHER = 1024 * 1024  # bytes of plain statements: each message waits for its answer, and that for the distance
+AT_ONCE = 64 * 1024  # bytes that are parsed together, or, outside of a transaction, sent
 PLAIN = re.compile(OF_ROWS)
 LEDGER_NAMES = (
     b"schema_migrations", b"migration_history", b"migration_runs", b"migration_environment", b"migration_status_view",
@@ -61,8 +60,7 @@ def _batches(reader: "_Reader") -> Iterator[tuple[Manner, list[Cut]]]:
     manner = Manner.PARSED
     for cut in reader.cuts():
         of_this = reader.manner(cut)
-        most = SENT_TOGETHER if of_this is Manner.PLAIN else PARSED_TOGETHER
-        if batch and (of_this is not manner or cut.end - batch[0].start > most):
+        if batch and (of_this is not manner or cut.end - batch[0].start > AT_ONCE):
             yield manner, batch
             batch = []
         manner = of_this
@@ -85,7 +83,7 @@ class _Reader:
     def cuts(self) -> Iterator[Cut]:
         """The statements; what only psql understands becomes a problem."""
         try:
-            for cut in split(self._data, together=PARSED_TOGETHER if self._large else 0):
+            for cut in split(self._data, together=AT_ONCE if self._large else 0):
                 if cut.kind is CutKind.PSQL:
                     self._problems.append(self._psql(cut))
                 elif cut.count > 1 and mentions(self._data, LEDGER_NAMES, cut.start, cut.end):
