@@ -16,7 +16,8 @@ from runner.errors import Finding, Level
 from runner.patterns import zero_or_more
 
 LARGE = 1024 * 1024  # bytes; from here on plain statements are not parsed, and sent many together
-AT_ONCE = 64 * 1024  # bytes that are parsed together, or, outside of a transaction, sent
+AT_ONCE = 64 * 1024  # bytes that are parsed together, or are one step
+SENT_TOGETHER = 1024 * 1024  # bytes of steps that are one message: each waits for its answer
 PLAIN = re.compile(OF_ROWS)
 LEDGER_NAMES = (
     b"schema_migrations", b"migration_history", b"migration_runs", b"migration_environment", b"migration_status_view",
@@ -213,6 +214,21 @@ def remaining(steps: Sequence[Statement], done: int) -> Iterator[tuple[Statement
         if position <= done:
             continue
         yield (_rest(step, done - before) if before < done and step.traits == PLAIN_TRAITS else step), position
+
+
+def joined(steps: Sequence[Statement]) -> Iterator[Statement]:
+    """The steps of one transaction as they are sent: plain ones of a large file that follow on each other together."""
+    message: Statement | None = None
+    for step in steps:
+        plain = len(step.source) > LARGE and step.traits == PLAIN_TRAITS
+        if plain and message and message.traits == PLAIN_TRAITS and step.end - message.start <= SENT_TOGETHER:
+            message = replace(message, end=step.end, count=message.count + step.count)
+            continue
+        if message:
+            yield message
+        message = step
+    if message:
+        yield message
 
 
 def _rest(together: Statement, done: int) -> Statement:

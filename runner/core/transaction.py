@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from runner.core.migration import Control, Headers, Statement, Traits
 from runner.core.model import SourceFile
-from runner.core.statements import PLAIN_TRAITS
 from runner.errors import Finding, Level
 
 ONE_TRANSACTION = "a migration and its ledger row are one transaction, begun and committed by the runner"
@@ -19,7 +18,6 @@ BEGINS = frozenset({Control.BEGIN, Control.BEGIN_WITH_OPTIONS})
 ENDS = frozenset({Control.COMMIT, Control.ROLLBACK, Control.PREPARE})
 NO_USE_OF_A_VALUE = frozenset({"alter_enum_stmt", "create_enum_stmt", "comment_stmt", "create_function_stmt"})
 BLOCK = Traits(kind="block")
-SENT_TOGETHER = 1024 * 1024  # bytes of plain statements in one transaction: each message waits for its answer
 
 Shape = tuple[tuple[Statement, ...], str, list[Finding]]
 """The steps to send, why they are not one transaction (empty when they are), and what is wrong with them."""
@@ -32,26 +30,14 @@ def shape(source: SourceFile, statements: Sequence[Statement], headers: Headers,
         return _as_written(source, statements, f"its header says `{DIRECTIVE}`")
     if _wrapped(statements, controls):
         inside = tuple(statements[1:-1])
-        return _joined(inside), "", list(_not_inside(source, inside))
+        return inside, "", list(_not_inside(source, inside))
     if controls and own_transactions:
         return _as_written(source, statements, f"it has transactions of its own, the first in line {controls[0].line}")
     if controls:
         return (), "", [_own_transactions(source, controls)]
     if why := _needs_no_transaction(statements):
         return _as_written(source, statements, why)
-    return _joined(statements), "", []
-
-
-def _joined(statements: Sequence[Statement]) -> tuple[Statement, ...]:
-    """Plain statements that follow on each other, as one step; outside of a transaction a step is a commit as well."""
-    steps: list[Statement] = []
-    for statement in statements:
-        last = steps[-1] if steps else statement
-        if steps and last.traits == statement.traits == PLAIN_TRAITS and statement.end - last.start <= SENT_TOGETHER:
-            steps[-1] = replace(last, end=statement.end, count=last.count + statement.count)
-        else:
-            steps.append(statement)
-    return tuple(steps)
+    return tuple(statements), "", []
 
 
 def _wrapped(statements: Sequence[Statement], controls: Sequence[Statement]) -> bool:

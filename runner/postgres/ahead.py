@@ -36,7 +36,8 @@ from runner.postgres.session import Connection, recover, settling
 
 WINDOW = 128  # migrations that are under way at once
 LARGEST = 1024 * 1024  # bytes of a file that is sent ahead, and of all that is under way when no more is sent
-# When so few are left, the next ones are sent: together, for the sake of few packets, and as each marks the next one.
+# When so few are left, the next ones are sent: together, for the sake of few packets, and as each marks the next one,
+# but for files of a quarter of the bytes and more.
 REFILL, REFILL_BYTES = WINDOW // 2, LARGEST // 2
 MILLISECOND = timedelta(milliseconds=1)
 INSIST = timedelta(milliseconds=300)  # between two requests to cancel: one may come between two statements

@@ -7,6 +7,7 @@ from datetime import timedelta
 from runner.core.migration import Migration, Statement
 from runner.core.naming import LEDGER_FILE
 from runner.core.slowest import Slowest
+from runner.core.statements import joined
 from runner.core.steps import StepResult
 from runner.errors import Cancelled, Finding, MigrationFailed
 from runner.postgres.ahead import FORGET, Unit, patience
@@ -58,7 +59,7 @@ def _run(execution: Execution, account: "_Account", *, of: Unit) -> None:
     """One migration inside of the transaction, with its row."""
     worker, migration = execution.worker, account.migration
     limit(worker, execution.timeouts.of(migration), local=True)
-    for place, statement in enumerate(migration.steps):
+    for place, statement in enumerate(joined(migration.steps)):
         for command in patience(execution, migration, place):
             worker.execute(command)
         began = time.monotonic()

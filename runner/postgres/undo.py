@@ -14,7 +14,7 @@ from runner.core.retry import explained, retry_of
 from runner.core.session_state import settings_to_repeat
 from runner.core.slowest import Slowest
 from runner.core.sqlstates import CANCELED, LOCK_TIMEOUT
-from runner.core.statements import remaining
+from runner.core.statements import joined, remaining
 from runner.core.steps import Retry, Session, StepResult
 from runner.errors import Cancelled, DatabaseUnusable, Finding, MigrationFailed
 from runner.postgres.ahead import FORGET, patience
@@ -160,7 +160,7 @@ class _Undoing:
         """The statements of one, inside of the transaction that is open."""
         execution, worker = self._execution, self._execution.worker
         limit(worker, execution.timeouts.of(down), local=True)
-        for place, step in enumerate(down.steps):
+        for place, step in enumerate(joined(down.steps)):
             for command in patience(execution, down, place):
                 worker.execute(command)
             began = time.monotonic()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runner.core.migration import Control, Statement
 from runner.core.model import SourceFile
-from runner.core.statements import AT_ONCE, LARGE, read_statements, remaining
+from runner.core.statements import AT_ONCE, LARGE, PLAIN_TRAITS, SENT_TOGETHER, joined, read_statements, remaining
 from runner.errors import Finding, Level
 from tests.builders import STEADY
 
@@ -346,3 +346,25 @@ def test_what_remains_behind_any_number_of_statements_is_those_and_no_other(done
     assert sum(step.count for step, _ in left) == ROWS - done
     assert [(step.line, step.column) for step, _ in left[:1]] == [(done + 1, 1)] * bool(left)
     assert [position for _, position in left][-1:] == [ROWS] * bool(left)
+
+
+def test_plain_steps_of_a_large_file_are_sent_in_few_messages() -> None:
+    """And what stands between them apart: each statement in its place, none twice."""
+    rows, number = ROW * (5 * ROWS // 2), 5 * ROWS // 2
+    text = f"{rows}CREATE TABLE u ();\n{rows}"
+    found = list(joined(statements(text)))
+    assert [message.traits.kind for message in found] == ["plain"] * 3 + ["create_stmt"] + ["plain"] * 3
+    assert sum(message.count for message in found) == 2 * number + 1
+    assert max(len(message.sql) for message in found) <= SENT_TOGETHER
+    assert b";\n".join(message.sql for message in found) + b";\n" == text.encode()
+    line = 1
+    for message in found:
+        assert (message.line, message.column) == (line, 1)
+        line += message.count
+
+
+def test_what_is_nested_too_deeply_to_be_looked_at_is_sent_alone() -> None:
+    """It is as plain, but its file is not large, and each has its own answer."""
+    found = statements(f"SELECT {SUM};\nSELECT {SUM};")
+    assert [step.traits for step in found] == [PLAIN_TRAITS] * 2
+    assert list(joined(found)) == found

@@ -6,8 +6,8 @@ import pytest
 
 from runner.core.migration import Headers, Statement
 from runner.core.model import SourceFile
-from runner.core.statements import AT_ONCE, LARGE, read_statements
-from runner.core.transaction import SENT_TOGETHER, shape
+from runner.core.statements import LARGE, read_statements
+from runner.core.transaction import shape
 from runner.errors import Finding
 
 PATH = PurePosixPath("migrations/01_example.sql")
@@ -349,30 +349,3 @@ def test_refuses_outside_of_its_blocks_what_means_nothing_there() -> None:
         1,
         f"LOCK TABLE means nothing outside of a transaction, and this file does not run in one: {BY_HEADER}",
     )
-
-
-ROW = "INSERT INTO t VALUES (1, 'it''s; one');\n"
-ROWS = 5 * LARGE // 2 // len(ROW)
-
-
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_rows_of_one_transaction_go_together_up_to_a_mebibyte(*, wrapped: bool) -> None:
-    """And what stands between them apart: each statement in its place, none twice."""
-    rows = ROW * ROWS
-    begin, end = ("BEGIN;\n", "COMMIT;\n") if wrapped else ("", "")
-    found, why, problems = shaped(f"{begin}{rows}CREATE TABLE u ();\n{rows}{end}")
-    assert (why, problems) == ("", [])
-    assert [step.traits.kind for step in found] == ["plain"] * 3 + ["create_stmt"] + ["plain"] * 3
-    assert sum(step.count for step in found) == 2 * ROWS + 1
-    assert max(len(step.sql) for step in found) <= SENT_TOGETHER
-    assert b";\n".join(step.sql for step in found).decode() + ";\n" == f"{rows}CREATE TABLE u ();\n{rows}"
-    lines = [1 + wrapped]
-    for step in found:
-        lines.append(lines[-1] + step.count)
-    assert [step.line for step in found] == lines[:-1]
-
-
-def test_rows_outside_of_a_transaction_are_steps_as_they_are_found() -> None:
-    found, _, _ = shaped(ROW * ROWS, directive=True)
-    assert sum(step.count for step in found) == ROWS
-    assert max(len(step.sql) for step in found) <= AT_ONCE
