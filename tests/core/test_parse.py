@@ -290,6 +290,15 @@ def test_a_check_file_is_taken_apart_alike() -> None:
     assert [(check.sql, check.line) for check in migration.checks] == [(b"SELECT count(*) = 0 FROM t", 2)]
 
 
+def test_each_statement_of_a_check_file_has_its_own_answer() -> None:
+    """Also where it is nested too deeply to be looked at, or the file is large: only the first of several is judged."""
+    deep = f"SELECT {' + '.join(['1'] * 300)} > 0"
+    rows = "SELECT count(*) > 0 FROM t;\n" * (LARGE // 20)
+    for text in (f"{deep};\n{deep};\n", rows):
+        checks = parse(a_migration_file(1, check=text)).checks
+        assert [check.count for check in checks] == [1] * text.count("\n")
+
+
 def test_a_file_without_a_check_file_has_no_checks() -> None:
     assert parsed("SELECT 1").checks == ()
 
